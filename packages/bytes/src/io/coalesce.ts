@@ -1,0 +1,58 @@
+import type { BlockDevice } from './source.ts'
+
+/** Collects neighbouring small writes, so that the device sees few and large ones. */
+export interface CoalescingWriter {
+  /** Adds bytes at `offset`; they are copied. Cheap when they continue the previous write. */
+  write(offset: number, data: Uint8Array): Promise<void> | undefined
+  /** Hands everything collected to the device. */
+  flush(): Promise<void>
+}
+
+/**
+ * @param capacity bytes collected before the device is written, at least 256 KiB in good use
+ */
+export function createCoalescingWriter(device: BlockDevice, capacity = 1_048_576): CoalescingWriter {
+  let buffer = new Uint8Array(capacity)
+  let start = 0
+  let length = 0
+  let pending: Promise<void> | undefined
+
+  /** One write is under way while the next buffer fills. */
+  async function drain(): Promise<void> {
+    if (length === 0) return
+    const data = buffer.subarray(0, length)
+    const offset = start
+    buffer = new Uint8Array(capacity)
+    length = 0
+    await pending
+    pending = device.write(offset, data)
+    pending.catch(() => {})
+  }
+
+  async function writeSlowly(offset: number, data: Uint8Array): Promise<void> {
+    await drain()
+    if (data.length >= capacity) {
+      await pending
+      pending = undefined
+      return device.write(offset, data)
+    }
+    start = offset
+    buffer.set(data)
+    length = data.length
+  }
+
+  return {
+    write(offset, data) {
+      const continues = length > 0 && start + length === offset && length + data.length <= capacity
+      if (!continues) return writeSlowly(offset, data)
+      buffer.set(data, length)
+      length += data.length
+      return undefined
+    },
+    async flush() {
+      await drain()
+      await pending
+      pending = undefined
+    },
+  }
+}

@@ -1,0 +1,40 @@
+import { checkRead } from './bounds.ts'
+import { checkWrite } from './memory.ts'
+import type { BlockDevice, ByteRange, ByteSource } from './source.ts'
+
+/** `length` bytes of `source` from `offset` on, as a source of their own. Closing it closes nothing. */
+export function sliceSource(source: ByteSource, offset: number, length: number): ByteSource {
+  checkRead(source.size, offset, length, 'slice')
+  const slice: ByteSource = {
+    size: length,
+    window: { source, offset },
+    async read(position, target) {
+      checkRead(length, position, target.length, 'slice')
+      await source.read(offset + position, target)
+    },
+  }
+  if (source.dataRanges) slice.dataRanges = () => clipRanges(source, offset, length)
+  return slice
+}
+
+/** `length` bytes of `device` from `offset` on, as a device of their own: a partition, say. */
+export function sliceDevice(device: BlockDevice, offset: number, length: number): BlockDevice {
+  checkWrite(device.size, offset, length)
+  return {
+    ...sliceSource(device, offset, length),
+    async write(position, data) {
+      checkWrite(length, position, data.length)
+      await device.write(offset + position, data)
+    },
+    dataRanges: () => clipRanges(device, offset, length),
+  }
+}
+
+async function* clipRanges(source: ByteSource, offset: number, length: number): AsyncIterable<ByteRange> {
+  if (!source.dataRanges) return
+  for await (const range of source.dataRanges()) {
+    const start = Math.max(range.offset, offset)
+    const end = Math.min(range.offset + range.length, offset + length)
+    if (start < end) yield { offset: start - offset, length: end - start }
+  }
+}

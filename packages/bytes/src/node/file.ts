@@ -1,0 +1,165 @@
+import { constants } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
+import { BootableError } from '../errors.ts'
+import { checkRead } from '../io/bounds.ts'
+import { checkWrite } from '../io/memory.ts'
+import { createRangeSet } from '../io/ranges.ts'
+import type { ByteSink } from '../io/sink.ts'
+import type { BlockDevice, ByteRange, ByteSource } from '../io/source.ts'
+import { isZero } from '../text.ts'
+
+/** A source or device that holds a file descriptor until it is closed. */
+export interface FileSource extends ByteSource {
+  close(): Promise<void>
+}
+
+export interface FileDevice extends BlockDevice, ByteSink {
+  close(): Promise<void>
+}
+
+/** A file for reading. @throws BootableError `FILE_NOT_READABLE` */
+export async function openFileSource(path: string): Promise<FileSource> {
+  const handle = await openHandle(path, constants.O_RDONLY)
+  const { size } = await handle.stat()
+  return {
+    size,
+    read: (offset, target) => readFully(handle, size, offset, target),
+    dataRanges: () => scanForData(handle, size),
+    close: () => handle.close(),
+  }
+}
+
+/** Options of {@link createFileDevice}. */
+export interface CreateFileDeviceOptions {
+  /** Bytes of the device. @defaultValue 0; writing past it makes it longer */
+  readonly size?: number
+  /** Refuse a file that is there already. @defaultValue false: it is emptied first */
+  readonly exclusive?: boolean
+}
+
+/**
+ * A new file for writing and reading back. It is sparse: only what is written takes space.
+ *
+ * A full disk rejects the write with `FILE_NO_SPACE`.
+ */
+export async function createFileDevice(
+  path: string,
+  options: CreateFileDeviceOptions = {},
+): Promise<FileDevice> {
+  const flags =
+    constants.O_RDWR | constants.O_CREAT | (options.exclusive ? constants.O_EXCL : constants.O_TRUNC)
+  const handle = await openHandle(path, flags)
+  const fixed = options.size !== undefined
+  const written = createRangeSet()
+  const device = {
+    size: options.size ?? 0,
+    async read(offset: number, target: Uint8Array) {
+      checkRead(device.size, offset, target.length, 'file')
+      const { bytesRead } = await readSome(handle, offset, target)
+      target.fill(0, bytesRead)
+    },
+    async write(offset: number, data: Uint8Array) {
+      if (fixed) checkWrite(device.size, offset, data.length)
+      else device.size = Math.max(device.size, offset + data.length)
+      await writeFully(handle, path, offset, data)
+      written.add(offset, data.length)
+    },
+    async truncate(size: number) {
+      await handle.truncate(size)
+      device.size = size
+    },
+    async *dataRanges(): AsyncGenerator<ByteRange> {
+      yield* written.ranges()
+    },
+    flush: () => handle.sync(),
+    close: () => handle.close(),
+  }
+  if (options.size) await handle.truncate(options.size)
+  return device
+}
+
+async function openHandle(path: string, flags: number): Promise<FileHandle> {
+  try {
+    return await open(path, flags, 0o666)
+  } catch (cause) {
+    const writing = (flags & constants.O_CREAT) !== 0
+    throw new BootableError(
+      writing ? 'FILE_NOT_WRITABLE' : 'FILE_NOT_READABLE',
+      `cannot ${writing ? 'write' : 'open'} ${path}: ${reason(cause)}`,
+      { details: { path }, cause },
+    )
+  }
+}
+
+async function readFully(
+  handle: FileHandle,
+  size: number,
+  offset: number,
+  target: Uint8Array,
+): Promise<void> {
+  checkRead(size, offset, target.length, 'file')
+  const { bytesRead } = await readSome(handle, offset, target)
+  // The file became shorter while it was read.
+  if (bytesRead < target.length) checkRead(offset + bytesRead, offset, target.length, 'file')
+}
+
+async function readSome(
+  handle: FileHandle,
+  offset: number,
+  target: Uint8Array,
+): Promise<{ bytesRead: number }> {
+  let done = 0
+  while (done < target.length) {
+    const { bytesRead } = await handle.read(target, done, target.length - done, offset + done)
+    if (bytesRead === 0) break
+    done += bytesRead
+  }
+  return { bytesRead: done }
+}
+
+async function writeFully(handle: FileHandle, path: string, offset: number, data: Uint8Array): Promise<void> {
+  try {
+    for (let done = 0; done < data.length; ) {
+      const { bytesWritten } = await handle.write(data, done, data.length - done, offset + done)
+      done += bytesWritten
+    }
+  } catch (cause) {
+    const full =
+      cause instanceof Error && 'code' in cause && (cause.code === 'ENOSPC' || cause.code === 'EDQUOT')
+    throw new BootableError(
+      full ? 'FILE_NO_SPACE' : 'FILE_NOT_WRITABLE',
+      `cannot write ${data.length} bytes at ${offset} of ${path}: ${reason(cause)}`,
+      {
+        details: { path, offset, length: data.length },
+        ...(full ? { hint: 'free some space or write to another filesystem' } : {}),
+        cause,
+      },
+    )
+  }
+}
+
+function reason(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
+}
+
+const SCAN_CHUNK = 1024 * 1024
+const SCAN_GRAIN = 64 * 1024
+
+/** Node cannot ask for holes (SEEK_DATA), so zeros are looked for; reading a hole costs no disk access. */
+async function* scanForData(handle: FileHandle, size: number): AsyncGenerator<ByteRange> {
+  const buffer = new Uint8Array(SCAN_CHUNK)
+  let start = -1
+  for (let offset = 0; offset < size; offset += SCAN_CHUNK) {
+    const chunk = buffer.subarray(0, Math.min(SCAN_CHUNK, size - offset))
+    await readFully(handle, size, offset, chunk)
+    for (let at = 0; at < chunk.length; at += SCAN_GRAIN) {
+      const hole = isZero(chunk.subarray(at, at + SCAN_GRAIN))
+      if (!hole && start < 0) start = offset + at
+      if (hole && start >= 0) {
+        yield { offset: start, length: offset + at - start }
+        start = -1
+      }
+    }
+  }
+  if (start >= 0) yield { offset: start, length: size - start }
+}

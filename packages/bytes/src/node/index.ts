@@ -1,0 +1,3 @@
+export * from './file.ts'
+export * from './output.ts'
+export * from './runtime.ts'

@@ -1,0 +1,50 @@
+import type { CompressionFormat, DecompressOptions } from './codec/format.ts'
+
+/** An incremental digest. `digest` ends it. */
+export interface Hash {
+  update(data: Uint8Array): this
+  digest(): Uint8Array
+}
+
+export type HashAlgorithm = 'sha256' | 'sha512'
+
+/** Options of {@link Runtime.deflateRaw}. */
+export interface DeflateOptions {
+  /** 0 to 9. @defaultValue 6 */
+  readonly level?: number
+  /** Base-two logarithm of the window, 9 to 15; qcow2 asks for 12. @defaultValue 15 */
+  readonly windowBits?: number
+}
+
+/**
+ * The seam through which speed comes in: what a host can do faster than portable code.
+ *
+ * Every function that hashes or inflates takes `{ runtime }`. The default, `portableRuntime`, works
+ * everywhere; `nodeRuntime` from `@bootable/bytes/node` is an order of magnitude faster on Node.
+ */
+export interface Runtime {
+  createHash(algorithm: HashAlgorithm): Hash
+  /**
+   * Decompresses a stream. gzip streams may have several members (RFC 1952, 2.2), zstd streams several
+   * frames; trailing zeros after a member are tolerated, other trailing bytes are an error.
+   *
+   * @throws FormatError on bytes that are not of the format, or a stream that ends early
+   */
+  decompress(
+    format: CompressionFormat,
+    input: AsyncIterable<Uint8Array>,
+    options?: DecompressOptions,
+  ): AsyncIterable<Uint8Array>
+  /** Compresses a stream as one gzip member without a time stamp. */
+  gzip(input: AsyncIterable<Uint8Array>, options?: { readonly level?: number }): AsyncIterable<Uint8Array>
+  /** Compresses one block as headerless deflate (RFC 1951). */
+  deflateRaw(data: Uint8Array, options?: DeflateOptions): Promise<Uint8Array>
+  /** Inflates one headerless block into at most `size` bytes. */
+  inflateRaw(data: Uint8Array, size: number): Promise<Uint8Array>
+}
+
+/** The option under which a runtime is handed over. */
+export interface RuntimeOptions {
+  /** @defaultValue `portableRuntime` */
+  readonly runtime?: Runtime
+}

@@ -1,0 +1,5 @@
+export * from './diff.ts'
+export * from './dump.ts'
+export * from './inode.ts'
+export * from './tree.ts'
+export * from './walk.ts'
