@@ -11,7 +11,10 @@ export interface CoalescingWriter {
 /**
  * @param capacity bytes collected before the device is written, at least 256 KiB in good use
  */
-export function createCoalescingWriter(device: BlockDevice, capacity = 1_048_576): CoalescingWriter {
+export function createCoalescingWriter(
+  device: Pick<BlockDevice, 'write'>,
+  capacity = 1_048_576,
+): CoalescingWriter {
   let buffer = new Uint8Array(capacity)
   let start = 0
   let length = 0

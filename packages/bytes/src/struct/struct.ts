@@ -26,7 +26,10 @@ export interface Struct<F> {
    * Assign `base` and then the fields by name; a generic loop over names is fifty times slower.
    */
   at(bytes: Uint8Array, base?: number): StructCursor<F>
-  /** The cold path: all fields of one record. @throws FormatError `FORMAT_TRUNCATED` */
+  /**
+   * The cold path: all fields of one record.
+   * @throws FormatError `FORMAT_TRUNCATED`; `FORMAT_INVALID` for a 64-bit size above 2^53
+   */
   read(bytes: Uint8Array, base?: number): StructValue<F>
   /** Writes the given fields of one record; the others keep their bytes. */
   write(bytes: Uint8Array, base: number, values: Partial<StructValue<F>>): void
@@ -72,7 +75,14 @@ export function struct<const F extends Record<string, Field<unknown>>>(
       }
       const view = viewOf(data)
       const value: Record<string, unknown> = {}
-      for (const [key, field] of entries) value[key] = field.get(view, base + field.offset)
+      for (const [key, field] of entries) {
+        try {
+          value[key] = field.get(view, base + field.offset)
+        } catch (cause) {
+          const place = { format: name, structure: key, offset: base + field.offset }
+          throw new FormatError('FORMAT_INVALID', place, 'a size above 2^53', { cause })
+        }
+      }
       return value as StructValue<F>
     },
     write(data, base, values) {
