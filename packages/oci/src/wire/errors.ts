@@ -19,6 +19,7 @@ export type OciErrorCode =
   | 'MANIFEST_UNKNOWN'
   | 'BLOB_UNKNOWN'
   | 'MEDIA_TYPE_UNSUPPORTED'
+  | 'PLATFORM_INVALID'
   /** An index without an image for the platform asked for. */
   | 'PLATFORM_MISSING'
   /** Something hostile or absurd in number, size or depth. */
