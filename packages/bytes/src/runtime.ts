@@ -12,7 +12,11 @@ export type HashAlgorithm = 'sha256' | 'sha512'
 export interface DeflateOptions {
   /** 0 to 9. @defaultValue 6 */
   readonly level?: number
-  /** Base-two logarithm of the window, 9 to 15; qcow2 asks for 12. @defaultValue 15 */
+  /**
+   * Base-two logarithm of the window, 9 to 15. Saves memory where it is honoured; `portableRuntime` always
+   * looks back 32 KiB, which every reader that inflates a block at once can follow.
+   * @defaultValue 15
+   */
   readonly windowBits?: number
 }
 

@@ -42,8 +42,10 @@ export function isZero(bytes: Uint8Array): boolean {
   const head = Math.min(bytes.length, (8 - (bytes.byteOffset % 8)) % 8)
   for (let index = 0; index < head; index++) if (bytes[index] !== 0) return false
   const words = Math.floor((bytes.length - head) / 8)
-  const doubles = new Int32Array(bytes.buffer, bytes.byteOffset + head, words * 2)
-  for (let index = 0; index < doubles.length; index++) if (doubles[index] !== 0) return false
+  if (words > 0) {
+    const pairs = new Int32Array(bytes.buffer, bytes.byteOffset + head, words * 2)
+    for (let index = 0; index < pairs.length; index++) if (pairs[index] !== 0) return false
+  }
   for (let index = head + words * 8; index < bytes.length; index++) if (bytes[index] !== 0) return false
   return true
 }

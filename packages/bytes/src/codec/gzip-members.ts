@@ -3,6 +3,9 @@ import { FormatError } from '../errors.ts'
 
 const TRAILER = 8
 
+/** Input kept: the trailer is asked for when the next header has been read, which is shorter than this. */
+const TAIL = 4096
+
 /**
  * Checks CRC32 and ISIZE of every member (RFC 1952, 2.3.1), which fflate does not: it tells where the next
  * member starts, and the trailer stands in the eight bytes before.
@@ -46,8 +49,9 @@ export function createMemberCheck(): MemberCheck {
 
   return {
     input(chunk) {
-      const joined = new Uint8Array(Math.min(tail.length, TRAILER) + chunk.length)
-      joined.set(tail.subarray(tail.length - Math.min(tail.length, TRAILER)))
+      const kept = Math.min(tail.length, TAIL)
+      const joined = new Uint8Array(kept + chunk.length)
+      joined.set(tail.subarray(tail.length - kept))
       joined.set(chunk, joined.length - chunk.length)
       tail = joined
       consumed += chunk.length

@@ -1,7 +1,6 @@
 import { sha256, sha512 } from '@noble/hashes/sha2.js'
-import { Deflate, deflateSync, inflateSync } from 'fflate'
+import { deflateSync, inflateSync } from 'fflate'
 import { FormatError } from '../errors.ts'
-import { concatBytes } from '../io/stream.ts'
 import type { Runtime } from '../runtime.ts'
 import type { DecompressOptions } from './format.ts'
 import { gunzip, gzip } from './gzip.ts'
@@ -27,8 +26,8 @@ export const portableRuntime: Runtime = {
     return passThrough(input, options)
   },
   gzip,
-  async deflateRaw(data, { level = 6, windowBits = 15 } = {}) {
-    return deflateWithin(data, level, 2 ** windowBits)
+  async deflateRaw(data, { level = 6 } = {}) {
+    return deflateSync(data, { level: level as 6 })
   },
   async inflateRaw(data, size) {
     try {
@@ -39,23 +38,6 @@ export const portableRuntime: Runtime = {
       })
     }
   },
-}
-
-/**
- * fflate always looks back up to 32 KiB. Where a reader keeps a smaller window, each window's worth is
- * compressed alone and ended by a sync flush, so no match reaches further: larger output, but right.
- */
-function deflateWithin(data: Uint8Array, level: number, window: number): Uint8Array {
-  const options = { level: level as 6 }
-  if (window >= 32_768 || data.length <= window) return deflateSync(data, options)
-  const parts: Uint8Array[] = []
-  for (let start = 0; start < data.length; start += window) {
-    const encoder = new Deflate(options, (part) => parts.push(part))
-    const final = start + window >= data.length
-    encoder.push(data.subarray(start, start + window), final)
-    if (!final) encoder.flush(true)
-  }
-  return concatBytes(parts)
 }
 
 /** Stored as it is; only the limit of the output applies. */
