@@ -5,7 +5,6 @@ const conditions = ['@bootable/source', 'node', 'import', 'module', 'default']
 const shared = { resolve: { conditions }, ssr: { resolve: { conditions, externalConditions: conditions } } }
 
 export default defineConfig({
-  ...shared,
   test: {
     projects: [
       {
@@ -14,7 +13,11 @@ export default defineConfig({
       },
       {
         ...shared,
-        test: { name: 'oracle', include: ['test/{repository,oracle,examples}/**/*.test.ts'], testTimeout: 120_000 },
+        test: { name: 'oracle', include: ['test/oracle/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000 },
+      },
+      {
+        ...shared,
+        test: { name: 'repository', include: ['test/repository/**/*.test.ts'], testTimeout: 300_000 },
       },
       {
         ...shared,
