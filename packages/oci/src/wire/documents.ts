@@ -41,7 +41,7 @@ const descriptor = object(
 const COMMON = { artifactType: mediaType, subject: descriptor, annotations }
 
 const manifest = object(
-  { schemaVersion: literal(2), config: descriptor, layers: list(descriptor) },
+  { schemaVersion: literal(2), config: descriptor, layers: nullable(list(descriptor)) },
   {
     ...COMMON,
     mediaType: literal(MEDIA_TYPE.manifest, MEDIA_TYPE.dockerManifest),
@@ -50,7 +50,7 @@ const manifest = object(
 )
 
 const index = object(
-  { schemaVersion: literal(2), manifests: list(descriptor) },
+  { schemaVersion: literal(2), manifests: nullable(list(descriptor)) },
   {
     ...COMMON,
     mediaType: literal(MEDIA_TYPE.index, MEDIA_TYPE.dockerManifestList),
@@ -80,7 +80,7 @@ const history = object(
 )
 
 const config = object(
-  { ...PLATFORM_REQUIRED, rootfs: object({ type: literal('layers'), diff_ids: list(digest) }) },
+  { ...PLATFORM_REQUIRED, rootfs: object({ type: literal('layers'), diff_ids: nullable(list(digest)) }) },
   {
     ...PLATFORM_OPTIONAL,
     created: text(),
@@ -92,28 +92,34 @@ const config = object(
 
 const layout = object({ imageLayoutVersion: literal('1.0.0') })
 
+/** Fields that may stand there under their exact name only: see {@link parse}. */
+const DECISIVE = ['manifests', 'config', 'layers', 'mediaType', 'rootfs', 'architecture', 'os']
+
 /**
  * An image manifest, OCI's or Docker's schema 2. The answer is the parsed document, unknown fields
- * included.
+ * included; `null` for an empty list, as Go tools write it, becomes the empty list.
  * @throws FormatError
  */
 export function parseManifest(raw: Uint8Array): ImageManifest {
-  return parse(raw, 'image manifest', manifest, ['manifests', 'config', 'layers', 'mediaType'])
+  const value = parse<ImageManifest>(raw, 'image manifest', manifest)
+  return { ...value, layers: value.layers ?? [] }
 }
 
-/** An image index, OCI's or Docker's manifest list. @throws FormatError */
+/** An image index, OCI's or Docker's manifest list, as {@link parseManifest} does. @throws FormatError */
 export function parseIndex(raw: Uint8Array): ImageIndex {
-  return parse(raw, 'image index', index, ['manifests', 'config', 'layers', 'mediaType'])
+  const value = parse<ImageIndex>(raw, 'image index', index)
+  return { ...value, manifests: value.manifests ?? [] }
 }
 
-/** An image configuration. @throws FormatError */
+/** An image configuration, as {@link parseManifest} does. @throws FormatError */
 export function parseConfig(raw: Uint8Array): ImageConfig {
-  return parse(raw, 'image configuration', config, ['rootfs', 'architecture', 'os'])
+  const value = parse<ImageConfig>(raw, 'image configuration', config)
+  return { ...value, rootfs: { ...value.rootfs, diff_ids: value.rootfs.diff_ids ?? [] } }
 }
 
 /** The file `oci-layout`. @throws FormatError */
 export function parseLayout(raw: Uint8Array): ImageLayout {
-  return parse(raw, 'oci-layout', layout, [])
+  return parse(raw, 'oci-layout', layout)
 }
 
 /** A descriptor that came as JSON from somewhere else. @throws FormatError */
@@ -123,21 +129,20 @@ export function checkDescriptor(value: unknown): Descriptor {
 }
 
 /**
- * @param decisive fields that may stand there under their exact name only. Go's parsers take `Manifests`
- *   for `manifests`, so a document with both would mean one thing to them and another to us.
+ * Go's parsers take `Manifests` for `manifests`, so that a document with both would mean one thing to them
+ * and another to us: decisive fields are refused under any other case.
  */
-function parse<T>(raw: Uint8Array, format: string, check: Check, decisive: readonly string[]): T {
+function parse<T>(raw: Uint8Array, format: string, check: Check): T {
   const value = parseJson(raw, format)
   check(value, { format, path: '' })
   for (const name of Object.keys(value as object)) {
-    const lower = name.toLowerCase()
-    if (lower !== name && decisive.some((each) => each.toLowerCase() === lower && each !== name)) {
-      throw new FormatError(
-        'FORMAT_INVALID',
-        { format, structure: name, actual: name },
-        'some readers would take this field for another one that differs in case only',
-      )
-    }
+    const twin = DECISIVE.find((each) => each !== name && each.toLowerCase() === name.toLowerCase())
+    if (twin === undefined) continue
+    throw new FormatError(
+      'FORMAT_INVALID',
+      { format, structure: name.slice(0, 80), expected: twin, actual: name.slice(0, 80) },
+      `some readers would take this field for ${JSON.stringify(twin)}`,
+    )
   }
   return value as T
 }

@@ -1,0 +1,128 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, rename, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { createCoalescingWriter, memorySource, type RuntimeOptions, utf8 } from '@bootable/bytes'
+import { type FileDevice, nodeRuntime, openFileSource, writeOutputFile } from '@bootable/bytes/node'
+import { blobOf, verifyBlob } from '../store/blob.ts'
+import { contentStore } from '../store/content.ts'
+import {
+  addRoot,
+  blobPath,
+  EMPTY_INDEX,
+  type LayoutFiles,
+  layoutBackend,
+  OCI_LAYOUT_FILE,
+  readIndex,
+} from '../store/layout.ts'
+import { createManifest } from '../store/manifest.ts'
+import type { BlobSource, ImageStore, PutBlobOptions } from '../store/store.ts'
+import { digestOf } from '../wire/digest.ts'
+import type { Descriptor, ImageIndex } from '../wire/types.ts'
+
+/**
+ * An OCI image layout in a folder, for reading and writing (image-spec, "Image Layout"). Blobs and
+ * `index.json` take their names only when they are complete.
+ * @throws FormatError when the folder is not a layout
+ */
+export async function openLayout(folder: string, options: RuntimeOptions = {}): Promise<ImageStore> {
+  await readIndex(layoutFiles(folder))
+  return layoutStore(folder, options)
+}
+
+/** Like {@link openLayout}, but makes the folder a layout if it is not one. */
+export async function createLayout(folder: string, options: RuntimeOptions = {}): Promise<ImageStore> {
+  const files = layoutFiles(folder)
+  if (!(await files.has('oci-layout'))) {
+    await mkdir(join(folder, 'blobs/sha256'), { recursive: true })
+    if (!(await files.has('index.json'))) await writeIndex(folder, EMPTY_INDEX)
+    await writeBytes(join(folder, 'oci-layout'), OCI_LAYOUT_FILE)
+  }
+  return openLayout(folder, options)
+}
+
+function layoutStore(folder: string, { runtime = nodeRuntime }: RuntimeOptions): ImageStore {
+  const files = layoutFiles(folder)
+  let updating: Promise<unknown> = Promise.resolve()
+
+  async function putBlob(source: BlobSource, options: PutBlobOptions = {}): Promise<Descriptor> {
+    const { descriptor } = options
+    if (!descriptor) return receiveBlob(source, options)
+    const path = join(folder, blobPath(descriptor.digest))
+    if ((await fileSize(path)) === descriptor.size) return descriptor
+    const chunks = verifyBlob(await source.open(options), descriptor, { ...options, runtime })
+    await writeOutputFile(path, (file) => writeChunks(chunks, file))
+    return descriptor
+  }
+
+  /** The name of a blob whose digest nobody knows beforehand is known when it has been written. */
+  async function receiveBlob(source: BlobSource, options: PutBlobOptions): Promise<Descriptor> {
+    const incoming = join(folder, `.blob-${randomBytes(8).toString('hex')}`)
+    const hash = runtime.createHash('sha256')
+    const chunks = await source.open(options)
+    const size = await writeOutputFile(incoming, (file) =>
+      writeChunks(chunks, file, (each) => hash.update(each)),
+    )
+    const digest = digestOf('sha256', hash.digest())
+    const path = join(folder, blobPath(digest))
+    await mkdir(dirname(path), { recursive: true })
+    await rename(incoming, path)
+    return { mediaType: 'application/octet-stream', digest, size }
+  }
+
+  return {
+    ...contentStore(layoutBackend(files), { runtime }),
+    putBlob,
+    async putManifest(raw, { mediaType, reference, signal }) {
+      const { descriptor } = createManifest(raw, { mediaType, runtime })
+      await putBlob(blobOf(memorySource(raw)), signal ? { descriptor, signal } : { descriptor })
+      if (reference === undefined) return descriptor
+      // One update at a time, or two names put at once would lose one.
+      const update = updating.then(async () =>
+        writeIndex(folder, addRoot(await readIndex(files), descriptor, reference)),
+      )
+      updating = update.catch(() => {})
+      await update
+      return descriptor
+    },
+  }
+}
+
+function layoutFiles(folder: string): LayoutFiles {
+  const has = async (path: string): Promise<boolean> => (await fileSize(join(folder, path))) !== undefined
+  return {
+    name: `oci:${folder}`,
+    has,
+    open: async (path) => ((await has(path)) ? openFileSource(join(folder, path)) : undefined),
+  }
+}
+
+/** Bytes of a regular file, links followed; `undefined` where there is none. */
+async function fileSize(path: string): Promise<number | undefined> {
+  const status = await stat(path).catch(() => undefined)
+  return status?.isFile() ? status.size : undefined
+}
+
+async function writeIndex(folder: string, index: ImageIndex): Promise<void> {
+  await writeBytes(join(folder, 'index.json'), utf8(JSON.stringify(index)))
+}
+
+async function writeBytes(path: string, bytes: Uint8Array): Promise<void> {
+  await writeOutputFile(path, (file) => file.write(0, bytes))
+}
+
+/** Writes a stream to a file and answers with its length. */
+async function writeChunks(
+  chunks: AsyncIterable<Uint8Array>,
+  file: FileDevice,
+  look: (chunk: Uint8Array) => void = () => {},
+): Promise<number> {
+  const writer = createCoalescingWriter(file)
+  let length = 0
+  for await (const chunk of chunks) {
+    look(chunk)
+    await writer.write(length, chunk)
+    length += chunk.length
+  }
+  await writer.flush()
+  return length
+}

@@ -1,0 +1,53 @@
+import { collect, memorySource, portableRuntime, type RuntimeOptions } from '@bootable/bytes'
+import { type Digest, digestBytes } from '../wire/digest.ts'
+import type { Descriptor } from '../wire/types.ts'
+import { verifyBytes } from './blob.ts'
+import { contentStore } from './content.ts'
+import { nameRoot } from './layout.ts'
+import { createManifest } from './manifest.ts'
+import type { ImageStore } from './store.ts'
+
+/** Blobs that memory takes; a store of files is the place for larger ones. */
+const MAX_BLOB = 2 ** 31
+
+/** Options of {@link memoryStore}. */
+export interface MemoryStoreOptions extends RuntimeOptions {
+  /** For messages. @defaultValue `memory` */
+  readonly name?: string
+}
+
+/** A store that keeps everything in memory: for tests, and for small images on their way. */
+export function memoryStore(options: MemoryStoreOptions = {}): ImageStore {
+  const { name = 'memory', runtime = portableRuntime } = options
+  const blobs = new Map<Digest, Uint8Array>()
+  const roots = new Map<string, Descriptor>()
+
+  return {
+    ...contentStore(
+      {
+        name,
+        async open(digest) {
+          const bytes = blobs.get(digest)
+          return bytes && memorySource(bytes)
+        },
+        has: async (digest) => blobs.has(digest),
+        roots: async () => [...roots.values()],
+      },
+      { runtime },
+    ),
+    async putBlob(source, { descriptor, ...options } = {}) {
+      if (descriptor && blobs.has(descriptor.digest)) return descriptor
+      const bytes = await collect(await source.open(options), descriptor?.size ?? MAX_BLOB)
+      if (descriptor) verifyBytes(bytes, descriptor, { runtime })
+      const digest = descriptor?.digest ?? digestBytes(bytes, { runtime })
+      blobs.set(digest, bytes)
+      return descriptor ?? { mediaType: 'application/octet-stream', digest, size: bytes.length }
+    },
+    async putManifest(raw, { mediaType, reference }) {
+      const { descriptor } = createManifest(raw, { mediaType, runtime })
+      blobs.set(descriptor.digest, raw)
+      if (reference !== undefined) roots.set(reference, nameRoot(descriptor, reference))
+      return descriptor
+    },
+  }
+}
