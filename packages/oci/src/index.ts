@@ -1,3 +1,8 @@
+export { memberContent } from './layer/content.ts'
+export type { LayerErrorCode, LayerLimits } from './layer/limits.ts'
+export type { SparseRange, TarMember, TarMemberType } from './layer/tar-format.ts'
+export { type IndexTarOptions, indexTar } from './layer/tar-index.ts'
+export { createTarParser, type TarParser, type TarParserOptions } from './layer/tar-parser.ts'
 export * from './store/blob.ts'
 export { type Config, getConfig } from './store/config.ts'
 export { type ContentBackend, type ContentStore, contentStore } from './store/content.ts'
