@@ -1,0 +1,126 @@
+import { BootableError } from '@bootable/bytes'
+import type { InstalledSystem } from '@bootable/system'
+import { findFile } from '@bootable/tree'
+import { type EfiNames, efiNames } from './efi/names.ts'
+import { findGrubPayload, GRUB_PLACES, type PayloadFile } from './efi/payload.ts'
+import type { BootloaderErrorCode } from './errors.ts'
+import { grubDirectory } from './grub/directory.ts'
+
+/** A boot loader by name; `auto` takes what the image asks for, else what it ships. */
+export type BootloaderName = 'auto' | 'grub' | 'systemd-boot' | 'none'
+
+/** Options of {@link chooseBootloader}. */
+export interface ChooseBootloaderOptions {
+  /** @defaultValue `auto` */
+  readonly bootloader?: BootloaderName
+}
+
+interface Choice {
+  /** Why it was chosen: a sentence for people. */
+  readonly reason: string
+  /** The EFI programs that are copied to the EFI system partition, sorted by target. */
+  readonly files: readonly PayloadFile[]
+}
+
+export interface GrubChoice extends Choice {
+  readonly kind: 'grub'
+  /** The distribution's directory below `EFI`; GRUB looks for its configuration there. */
+  readonly vendor?: string
+  /** Name of GRUB's directory in `/boot`. */
+  readonly directory: 'grub' | 'grub2'
+}
+
+export interface SystemdBootChoice extends Choice {
+  readonly kind: 'systemd-boot'
+}
+
+export interface NoBootloader extends Choice {
+  readonly kind: 'none'
+}
+
+/** The boot loader that a system gets. Plain data, for plans. */
+export type BootloaderChoice = GrubChoice | SystemdBootChoice | NoBootloader
+
+const SYSTEMD_BOOT_PLACE = 'usr/lib/systemd/boot/efi'
+
+/** What `install.bootloader` of an image's install configuration may say. */
+const CONFIGURED: Readonly<Record<string, BootloaderName>> = {
+  grub: 'grub',
+  systemd: 'systemd-boot',
+  'systemd-boot': 'systemd-boot',
+  none: 'none',
+}
+
+/**
+ * Chooses a boot loader that the image ships; nothing is ever taken from the host.
+ *
+ * `auto` heeds the image's install configuration, then prefers shim and GRUB, then systemd-boot.
+ *
+ * @throws BootableError `BOOTLOADER_MISSING`, `BOOTLOADER_UNSUPPORTED`
+ */
+export function chooseBootloader(
+  system: InstalledSystem,
+  options: ChooseBootloaderOptions = {},
+): BootloaderChoice {
+  const { bootloader = 'auto' } = options
+  const configured = CONFIGURED[system.installConfiguration.bootloader ?? '']
+  const asked = bootloader === 'auto' ? configured : bootloader
+  const why =
+    asked === undefined
+      ? ''
+      : bootloader === 'auto'
+        ? " and the image's install configuration asks for it"
+        : ' and it was asked for'
+
+  if (asked === 'none') return { kind: 'none', reason: `No boot loader is installed${why}.`, files: [] }
+  const names = efiNames(system.architecture)
+  const grub = asked === 'systemd-boot' ? undefined : chooseGrub(system, names, why)
+  const chosen = grub ?? (asked === 'grub' ? undefined : chooseSystemdBoot(system, names, why))
+  if (chosen) return chosen
+
+  const places = [
+    ...(asked === 'systemd-boot'
+      ? []
+      : GRUB_PLACES.map((place) => `/${place} (${names.shim}, ${names.grub})`)),
+    ...(asked === 'grub' ? [] : [`/${SYSTEMD_BOOT_PLACE}/${names.systemdBoot}`]),
+  ]
+  throw new BootableError<BootloaderErrorCode>(
+    'BOOTLOADER_MISSING',
+    `the image ships no ${asked ?? 'boot loader'} for UEFI on ${system.architecture}; looked at ${places.join(', ')}`,
+    {
+      details: { bootloader: asked ?? 'auto', architecture: system.architecture, places },
+      hint: 'install bootupd with shim and GRUB, or systemd-boot, in the image',
+    },
+  )
+}
+
+function chooseGrub(system: InstalledSystem, names: EfiNames, why: string): GrubChoice | undefined {
+  const payload = findGrubPayload(system.sysroot, names)
+  if (!payload) return undefined
+  const { place, files, vendor } = payload
+  const hasShim = files.some(({ target }) => target.toLowerCase().endsWith(`/${names.shim}`))
+  return {
+    kind: 'grub',
+    reason: `The image ships ${hasShim ? 'shim and GRUB' : 'GRUB'} in /${place}${why}.`,
+    files,
+    ...(vendor !== undefined && { vendor }),
+    directory: grubDirectory(system),
+  }
+}
+
+function chooseSystemdBoot(
+  system: InstalledSystem,
+  names: EfiNames,
+  why: string,
+): SystemdBootChoice | undefined {
+  const source = `${SYSTEMD_BOOT_PLACE}/${names.systemdBoot}`
+  if (!findFile(system.sysroot, source)) return undefined
+  return {
+    kind: 'systemd-boot',
+    reason: `The image ships systemd-boot in /${SYSTEMD_BOOT_PLACE}${why}.`,
+    files: [`EFI/BOOT/${names.removable}`, `EFI/systemd/${names.systemdBoot}`].map((target) => ({
+      source,
+      target,
+    })),
+  }
+}

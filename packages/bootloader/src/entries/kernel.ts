@@ -1,0 +1,45 @@
+import { BootableError } from '@bootable/bytes'
+import type { InstalledSystem } from '@bootable/system'
+import type { RegularFile } from '@bootable/tree'
+import { findFile } from '@bootable/tree'
+import type { BootloaderErrorCode } from '../errors.ts'
+
+/** The kernel as files, and the names under which menus and entries show it. */
+export interface BootKernel {
+  readonly version: string
+  readonly vmlinuz: RegularFile
+  readonly initramfs?: RegularFile
+  /** `ID` of os-release(5): the entry token that kernel-install(8) calls `os-id`. */
+  readonly token: string
+  /** `PRETTY_NAME` of os-release(5), for people. */
+  readonly title: string
+}
+
+/** Finds the kernel. @throws BootableError `BOOTLOADER_NO_KERNEL` or `BOOTLOADER_TEXT_INVALID` */
+export function findKernel({ sysroot, kernel, osRelease }: InstalledSystem): BootKernel {
+  // The version becomes a file name on FAT and a word in two configuration languages.
+  if (!/^[\w.+~-]+$/.test(kernel.version)) {
+    throw new BootableError<BootloaderErrorCode>(
+      'BOOTLOADER_TEXT_INVALID',
+      `not a kernel version: ${JSON.stringify(kernel.version)}`,
+      { details: { version: kernel.version }, hint: 'letters, digits and . _ + ~ - are allowed' },
+    )
+  }
+  const file = (path: string): RegularFile => {
+    const found = findFile(sysroot, path)
+    if (found) return found
+    throw new BootableError<BootloaderErrorCode>('BOOTLOADER_NO_KERNEL', `there is no file /${path}`, {
+      details: { path },
+    })
+  }
+  const { ID = '', PRETTY_NAME, NAME } = osRelease
+  const token = /^[\w.-]+$/.test(ID) ? ID : 'linux'
+  return {
+    version: kernel.version,
+    vmlinuz: file(kernel.vmlinuz),
+    ...(kernel.initramfs !== undefined && { initramfs: file(kernel.initramfs) }),
+    token,
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: a title is one line
+    title: (PRETTY_NAME || NAME || 'Linux').replace(/[\x00-\x1f\x7f]+/g, ' '),
+  }
+}

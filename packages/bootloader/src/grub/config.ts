@@ -1,0 +1,74 @@
+import { splitArguments } from '../entries/arguments.ts'
+import { quoteGrubArguments, quoteGrubWord } from './quote.ts'
+
+/** What the menu of {@link formatGrubConfig} shows. */
+export interface GrubMenu {
+  /** UUID of the filesystem that holds the kernel. */
+  readonly uuid: string
+  /** Seconds before the first entry starts by itself. */
+  readonly timeout: number
+  readonly entry: {
+    readonly id: string
+    readonly title: string
+    /** Paths from the root of that filesystem. */
+    readonly linux: string
+    readonly initrd?: string
+    readonly options: string
+  }
+}
+
+/**
+ * The main `grub.cfg`: a menu in plain GRUB script, which every GRUB since 2.00 runs, with `blscfg` or
+ * without.
+ */
+export function formatGrubConfig({ uuid, timeout, entry }: GrubMenu): string {
+  const { id, title, linux, initrd, options } = entry
+  return `\
+# The boot menu of this disk. Boot entries for tools that read them: loader/entries.
+set default=0
+set timeout=${timeout}
+${formatSerialConsole(options)}
+menuentry ${quoteGrubWord(title)} --id ${quoteGrubWord(id)} {
+  search --no-floppy --fs-uuid --set=root ${uuid}
+  linux ${quoteGrubWord(linux)} ${quoteGrubArguments(options)}
+${initrd === undefined ? '' : `  initrd ${quoteGrubWord(initrd)}\n`}}
+`
+}
+
+/**
+ * The menu goes to the serial port that the kernel was told to use, but only under BIOS: UEFI firmware
+ * mirrors its console there by itself, and everything would appear twice.
+ */
+function formatSerialConsole(options: string): string {
+  for (const argument of splitArguments(options)) {
+    const [, unit, speed = '115200'] = /^console=ttyS(\d+)(?:,(\d+))?/.exec(argument) ?? []
+    if (unit === undefined) continue
+    return `
+if [ "$grub_platform" = pc ]; then
+  if serial --unit=${unit} --speed=${speed}; then
+    terminal_input console serial
+    terminal_output console serial
+  fi
+fi
+`
+  }
+  return ''
+}
+
+/**
+ * The `grub.cfg` on the EFI system partition: finds the filesystem with `/boot` and goes on there.
+ *
+ * @param directory GRUB's directory on that filesystem, such as `/boot/grub2`
+ */
+export function formatGrubStub(uuid: string, directory: string): string {
+  return `\
+search --no-floppy --fs-uuid --set=root ${uuid}
+set prefix=($root)${quoteGrubWord(directory)}
+configfile $prefix/grub.cfg
+`
+}
+
+/** bootupd's record of where `/boot` is; its own `grub.cfg` sources it when it replaces ours. */
+export function formatBootUuid(uuid: string): string {
+  return `set BOOT_UUID="${uuid}"\n`
+}

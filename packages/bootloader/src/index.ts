@@ -1,0 +1,7 @@
+export * from './choose.ts'
+export type { PayloadFile } from './efi/payload.ts'
+export { type BootEntry, formatBootEntry, parseBootEntry } from './entries/entry.ts'
+export * from './entries/read.ts'
+export type { BootloaderErrorCode } from './errors.ts'
+export { formatGrubConfig, type GrubMenu } from './grub/config.ts'
+export { type InstallBootloaderOptions, installBootloader } from './install.ts'

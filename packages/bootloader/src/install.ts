@@ -1,0 +1,66 @@
+import type { OperationOptions } from '@bootable/bytes'
+import { BootableError } from '@bootable/bytes'
+import type { InstalledSystem, MountPoint } from '@bootable/system'
+import { composeKernelArguments } from '@bootable/system'
+import type { Timestamp } from '@bootable/tree'
+import { createFile, findFile } from '@bootable/tree'
+import { type BootloaderChoice, type ChooseBootloaderOptions, chooseBootloader } from './choose.ts'
+import { putOnPartition } from './efi/partition.ts'
+import { findKernel } from './entries/kernel.ts'
+import type { BootloaderErrorCode } from './errors.ts'
+import { installGrub } from './grub/install.ts'
+import { type Installation, locateBoot } from './installation.ts'
+import { installSystemdBoot } from './systemd-boot/install.ts'
+
+/** Options of {@link installBootloader}. */
+export interface InstallBootloaderOptions extends ChooseBootloaderOptions, OperationOptions {
+  /** Time stamp of every file and directory that is made. */
+  readonly clock: Timestamp
+  /** Seconds for which the menu is shown. @defaultValue 1 */
+  readonly timeout?: number
+}
+
+/**
+ * Makes a system bootable: adds the boot loader, its configuration, the kernel and a boot entry to
+ * `system.sysroot`, under `/boot` and on the EFI system partition. Contents are shared with the files
+ * that they come from; nothing is read.
+ *
+ * The disk starts by the removable media path, without boot entries in the machine's firmware.
+ *
+ * @param mounts the filesystems of the finished disk; `/`, `/boot` and the EFI system partition matter
+ * @throws BootableError of {@link BootloaderErrorCode}
+ */
+export async function installBootloader(
+  system: InstalledSystem,
+  mounts: readonly MountPoint[],
+  options: InstallBootloaderOptions,
+): Promise<BootloaderChoice> {
+  const { clock, timeout = 1, signal } = options
+  signal?.throwIfAborted()
+  const choice = chooseBootloader(system, options)
+  if (choice.kind === 'none') return choice
+
+  const installation: Installation = {
+    system,
+    places: locateBoot(mounts),
+    commandLine: composeKernelArguments(system, mounts).join(' '),
+    clock,
+    timeout,
+  }
+  const kernel = findKernel(system)
+  copyPrograms(installation, choice)
+  if (choice.kind === 'grub') installGrub(installation, kernel, choice)
+  else installSystemdBoot(installation, kernel)
+  return choice
+}
+
+function copyPrograms({ system, places, clock }: Installation, { files }: BootloaderChoice): void {
+  for (const { source, target } of files) {
+    const program = findFile(system.sysroot, source)
+    if (!program) {
+      throw new BootableError<BootloaderErrorCode>('BOOTLOADER_MISSING', `there is no file /${source}`)
+    }
+    const copy = createFile(program.content, { mode: 0o755, mtime: clock })
+    putOnPartition(system.sysroot, places.esp, target, copy, { mtime: clock })
+  }
+}

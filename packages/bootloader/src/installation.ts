@@ -1,0 +1,57 @@
+import { BootableError } from '@bootable/bytes'
+import type { InstalledSystem, MountPoint } from '@bootable/system'
+import type { Timestamp } from '@bootable/tree'
+import type { BootloaderErrorCode } from './errors.ts'
+
+/** Where things go that a boot loader reads, and how it finds them. */
+export interface BootPlaces {
+  /** The EFI system partition as a path in the sysroot: `boot/efi`, `efi` or `boot`. */
+  readonly esp: string
+  /** UUID of the filesystem that holds `/boot`. */
+  readonly bootUuid: string
+  /**
+   * What `/boot` is called on that filesystem: empty where it is a filesystem of its own, `/boot` on
+   * the root filesystem, with the subvolume in front where GRUB would have to go through one.
+   */
+  readonly bootPrefix: string
+}
+
+/** What the installers of the single boot loaders are given. */
+export interface Installation {
+  readonly system: InstalledSystem
+  readonly places: BootPlaces
+  /** The whole kernel command line. */
+  readonly commandLine: string
+  /** Time stamp of everything that is made. */
+  readonly clock: Timestamp
+  /** Seconds for which the menu is shown. */
+  readonly timeout: number
+}
+
+/** Where EFI system partitions are mounted, the most usual place first (Boot Loader Specification). */
+const ESP_MOUNTS = ['/boot/efi', '/efi', '/boot']
+
+/** @throws BootableError `BOOTLOADER_NO_ESP` */
+export function locateBoot(mounts: readonly MountPoint[]): BootPlaces {
+  const at = (path: string): MountPoint | undefined => mounts.find((mount) => mount.path === path)
+  const esp = ESP_MOUNTS.find((path) => at(path)?.type === 'vfat')
+  const boot = at('/boot') ?? at('/')
+  if (esp === undefined || boot === undefined) {
+    throw new BootableError<BootloaderErrorCode>(
+      'BOOTLOADER_NO_ESP',
+      `no FAT filesystem is mounted at ${ESP_MOUNTS.join(', ')}`,
+      {
+        details: { mounts: mounts.map(({ path, type }) => `${path} (${type})`) },
+        hint: 'a machine that starts by UEFI needs an EFI system partition; or ask for no boot loader',
+      },
+    )
+  }
+  // GRUB starts at the top of a btrfs and heeds no default subvolume.
+  const subvolume = boot.type === 'btrfs' ? /(?:^|,)subvol=\/?([^,]+)/.exec(boot.options)?.[1] : undefined
+  const top = subvolume === undefined ? '' : `/${subvolume}`
+  return {
+    esp: esp.slice(1),
+    bootUuid: boot.uuid,
+    bootPrefix: boot.path === '/boot' ? top : `${top}/boot`,
+  }
+}

@@ -1,0 +1,95 @@
+import { chooseBootloader } from '@bootable/bootloader'
+import { findFile } from '@bootable/tree'
+import { describe, expect, test } from 'vitest'
+import { installedSystem, SHIM_AND_GRUB, SYSTEMD_BOOT } from './system.ts'
+
+const asking = (bootloader: string) => ({
+  installConfiguration: { kargs: [], kargDeletes: [], bootloader },
+})
+
+describe('chooseBootloader', () => {
+  test('prefers shim and GRUB', () => {
+    const choice = chooseBootloader(installedSystem({ ...SHIM_AND_GRUB, ...SYSTEMD_BOOT }))
+    expect(choice).toMatchObject({
+      kind: 'grub',
+      vendor: 'fedora',
+      directory: 'grub2',
+      reason: 'The image ships shim and GRUB in /usr/lib/bootupd/updates/EFI.',
+    })
+  })
+
+  test('takes systemd-boot where there is no GRUB', () => {
+    expect(chooseBootloader(installedSystem(SYSTEMD_BOOT))).toEqual({
+      kind: 'systemd-boot',
+      reason: 'The image ships systemd-boot in /usr/lib/systemd/boot/efi.',
+      files: ['EFI/BOOT/BOOTX64.EFI', 'EFI/systemd/systemd-bootx64.efi'].map((target) => ({
+        source: 'usr/lib/systemd/boot/efi/systemd-bootx64.efi',
+        target,
+      })),
+    })
+  })
+
+  test("heeds the image's install configuration, and the caller before it", () => {
+    const system = installedSystem({ ...SHIM_AND_GRUB, ...SYSTEMD_BOOT }, asking('systemd'))
+    expect(chooseBootloader(system)).toMatchObject({
+      kind: 'systemd-boot',
+      reason: expect.stringContaining('install configuration asks for it'),
+    })
+    expect(chooseBootloader(system, { bootloader: 'grub' }).kind).toBe('grub')
+    expect(chooseBootloader(installedSystem({}, asking('none')))).toMatchObject({ kind: 'none', files: [] })
+  })
+
+  test('names the places where it looked', () => {
+    const choose = (bootloader: 'auto' | 'grub' | 'systemd-boot') => () =>
+      chooseBootloader(installedSystem({}), { bootloader })
+    expect(choose('auto')).toThrow(
+      expect.objectContaining({
+        code: 'BOOTLOADER_MISSING',
+        details: expect.objectContaining({
+          places: [
+            '/usr/lib/efi/*/*/EFI (shimx64.efi, grubx64.efi)',
+            '/usr/lib/bootupd/updates/EFI (shimx64.efi, grubx64.efi)',
+            '/usr/lib/systemd/boot/efi/systemd-bootx64.efi',
+          ],
+        }),
+      }),
+    )
+    expect(choose('systemd-boot')).toThrow(
+      'ships no systemd-boot for UEFI on x86_64; looked at /usr/lib/systemd/',
+    )
+    expect(choose('grub')).not.toThrow('/usr/lib/systemd/')
+  })
+
+  test('takes the programs of the right architecture', () => {
+    const files = { 'usr/lib/systemd/boot/efi/systemd-bootaa64.efi': 'arm', ...SYSTEMD_BOOT }
+    const choice = chooseBootloader(installedSystem(files, { architecture: 'aarch64' }))
+    expect(choice.files[0]).toEqual({
+      source: 'usr/lib/systemd/boot/efi/systemd-bootaa64.efi',
+      target: 'EFI/BOOT/BOOTAA64.EFI',
+    })
+    expect(() => chooseBootloader(installedSystem(SHIM_AND_GRUB, { architecture: 'aarch64' }))).toThrow(
+      expect.objectContaining({ code: 'BOOTLOADER_MISSING' }),
+    )
+    expect(() => chooseBootloader(installedSystem({}, { architecture: 's390x' }))).toThrow(
+      expect.objectContaining({ code: 'BOOTLOADER_UNSUPPORTED' }),
+    )
+  })
+
+  test.each([
+    ['a directory that is there', { 'boot/grub/fonts/unicode.pf2': '' }, {}, 'grub'],
+    ['the tools', { 'usr/sbin/grub-mkconfig': '' }, {}, 'grub'],
+    ['the tools before the distribution', { 'usr/bin/grub2-editenv': '' }, { ID: 'debian' }, 'grub2'],
+    ['the distribution', {}, { ID: 'mint', ID_LIKE: 'ubuntu debian' }, 'grub'],
+    ['nothing', {}, {}, 'grub2'],
+  ] as const)("GRUB's directory follows %s", (_, files, osRelease, directory) => {
+    const system = installedSystem({ ...SHIM_AND_GRUB, ...files }, { osRelease })
+    expect(chooseBootloader(system)).toMatchObject({ kind: 'grub', directory })
+  })
+
+  test('every source of a choice is a file of the image', () => {
+    const system = installedSystem(SHIM_AND_GRUB)
+    for (const { source } of chooseBootloader(system).files) {
+      expect(findFile(system.sysroot, source), source).toBeDefined()
+    }
+  })
+})

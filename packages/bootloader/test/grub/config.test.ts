@@ -1,0 +1,46 @@
+import { formatGrubConfig } from '@bootable/bootloader'
+import { describe, expect, test } from 'vitest'
+import { quoteGrubArguments, quoteGrubWord } from '../../src/grub/quote.ts'
+
+const entry = { id: 'x', title: 'X', linux: '/vmlinuz', options: 'quiet' }
+const menu = { uuid: '0000', timeout: 0, entry }
+
+test.each([
+  ['root=UUID=ABCD-1234', 'root=UUID=ABCD-1234'],
+  ['$(reboot)', "'$(reboot)'"],
+  ['a;b', "'a;b'"],
+  ['a{b}', "'a{b}'"],
+  ["Alice's", "'Alice'\\''s'"],
+  ['', "''"],
+  ['a\\', "'a\\'"],
+])('quoteGrubWord(%j) is %s', (text, word) => {
+  expect(quoteGrubWord(text)).toBe(word)
+})
+
+describe('quoteGrubArguments', () => {
+  test('quotes each argument, and those with a blank as a whole', () => {
+    const line = 'root=LABEL=a  dyndbg="file a.c +p" x=$y "z=1 2"'
+    expect(quoteGrubArguments(line)).toBe("root=LABEL=a 'dyndbg=file a.c +p' 'x=$y' 'z=1 2'")
+  })
+
+  test.each(["x='1'", 'systemd.wants=a\\x2db.mount', 'a\nb', 'a\0'])('refuses %j', (line) => {
+    expect(() => quoteGrubArguments(line)).toThrow(
+      expect.objectContaining({ code: 'BOOTLOADER_TEXT_INVALID' }),
+    )
+  })
+})
+
+describe('formatGrubConfig', () => {
+  test('uses the serial port of the kernel under BIOS', () => {
+    const text = formatGrubConfig({
+      ...menu,
+      entry: { ...entry, options: 'console=tty0 console=ttyS1,9600n8' },
+    })
+    expect(text).toContain('if serial --unit=1 --speed=9600; then')
+    expect(formatGrubConfig(menu)).not.toContain('serial')
+  })
+
+  test('leaves initrd out where there is none', () => {
+    expect(formatGrubConfig(menu)).not.toContain('initrd')
+  })
+})
