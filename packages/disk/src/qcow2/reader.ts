@@ -1,0 +1,233 @@
+import {
+  type ByteRange,
+  type ByteSource,
+  checkRead,
+  type GatherPiece,
+  gather,
+  MiB,
+  type OperationOptions,
+  portableRuntime,
+  type RuntimeOptions,
+} from '@bootable/bytes'
+import { createPromiseCache } from './cache.ts'
+import {
+  ENTRY_SIZE,
+  HIGH_COMPRESSED,
+  HIGH_OFFSET_MASK,
+  HIGH_RESERVED,
+  LOW_OFFSET_MASK,
+  LOW_ZERO,
+  SECTOR,
+} from './format.ts'
+import { type CheckedHeader, type Qcow2Info, qcow2Error, readHeader } from './header.ts'
+import { compressedOffsetBits } from './layout.ts'
+
+/** Options of {@link readQcow2}. */
+export interface ReadQcow2Options extends OperationOptions, RuntimeOptions {}
+
+/** The disk in a qcow2 file. */
+export interface Qcow2Source extends ByteSource {
+  readonly info: Qcow2Info
+  /** Allocated clusters that are not marked zero, neighbours joined. */
+  dataRanges(): AsyncIterable<ByteRange>
+}
+
+/** Where one cluster of the disk lies in the file; `undefined` for one that reads as zero. */
+type Mapping =
+  | { readonly type: 'plain'; readonly offset: number }
+  | { readonly type: 'compressed'; readonly offset: number; readonly length: number }
+  | undefined
+
+/** Memory for clusters that were inflated, so that small neighbouring reads inflate once. */
+const INFLATED_CACHE = 8 * MiB
+const L2_CACHE = 8 * MiB
+
+/**
+ * Opens the disk in a qcow2 file of version 2 or 3, for reading.
+ *
+ * Refcounts are not needed for that and not looked at; snapshots are left out. Tables are read when they
+ * are needed. Later reads throw {@link FormatError} as well, where an entry leads out of the file or
+ * compressed data is damaged.
+ *
+ * @throws FormatError, also for images that refer to other files, encrypted ones, unknown incompatible
+ * features and compression other than zlib
+ */
+export async function readQcow2(source: ByteSource, options: ReadQcow2Options = {}): Promise<Qcow2Source> {
+  options.signal?.throwIfAborted()
+  const header = await readHeader(source)
+  const { size, clusterSize } = header.info
+  const clusters = await openClusters(source, header, options)
+
+  return {
+    size,
+    info: header.info,
+    async read(offset, target) {
+      checkRead(size, offset, target.length, 'qcow2')
+      const plain: GatherPiece[] = []
+      const compressed: { offset: number; length: number; within: number; part: Uint8Array }[] = []
+      const end = offset + target.length
+      for (let at = offset; at < end; ) {
+        const index = Math.floor(at / clusterSize)
+        const within = at - index * clusterSize
+        const part = target.subarray(at - offset, Math.min(end, (index + 1) * clusterSize) - offset)
+        const mapping = await clusters.map(index)
+        if (!mapping) part.fill(0)
+        else if (mapping.type === 'compressed') compressed.push({ ...mapping, within, part })
+        else {
+          // A last cluster may be cut short by the end of the file; what is missing is zero.
+          const stored = Math.min(part.length, Math.max(0, source.size - mapping.offset - within))
+          plain.push({ source, offset: mapping.offset + within, target: part.subarray(0, stored) })
+          part.fill(0, stored)
+        }
+        at += part.length
+      }
+      const inflating = compressed.map(async ({ offset: from, length, within, part }) => {
+        const cluster = await clusters.inflate(from, length)
+        part.set(cluster.subarray(within, within + part.length))
+      })
+      await Promise.all([gather(plain), ...inflating])
+    },
+    dataRanges: () => clusters.dataRanges(),
+    ...(source.close ? { close: () => source.close?.() ?? Promise.resolve() } : {}),
+  }
+}
+
+interface Clusters {
+  map(index: number): Promise<Mapping>
+  inflate(offset: number, length: number): Promise<Uint8Array>
+  dataRanges(): AsyncGenerator<ByteRange>
+}
+
+async function openClusters(
+  source: ByteSource,
+  header: CheckedHeader,
+  { runtime = portableRuntime, signal }: ReadQcow2Options,
+): Promise<Clusters> {
+  const { clusterSize, size } = header.info
+  const l1 = await readL1(source, header)
+  const perTable = clusterSize / ENTRY_SIZE
+  const tables = createPromiseCache<DataView>(L2_CACHE / clusterSize)
+  const inflated = createPromiseCache<Uint8Array>(INFLATED_CACHE / clusterSize)
+
+  const loadTable = (offset: number): Promise<DataView> =>
+    tables.get(offset, async () => {
+      signal?.throwIfAborted()
+      const table = new Uint8Array(clusterSize)
+      await source.read(offset, table)
+      return new DataView(table.buffer)
+    })
+
+  const decode = (table: DataView, tableOffset: number, entry: number): Mapping =>
+    decodeEntry(table, entry, tableOffset + entry * ENTRY_SIZE, source, header)
+
+  return {
+    async map(index) {
+      const tableOffset = l1[Math.floor(index / perTable)]
+      if (!tableOffset) return undefined
+      return decode(await loadTable(tableOffset), tableOffset, index % perTable)
+    },
+    inflate: (offset, length) =>
+      inflated.get(offset, async () => {
+        const data = new Uint8Array(length)
+        await source.read(offset, data)
+        const cluster = await runtime.inflateRaw(data, clusterSize)
+        if (cluster.length === clusterSize) return cluster
+        throw qcow2Error('FORMAT_INVALID', 'compressed cluster', offset, 'it does not fill a cluster', {
+          expected: clusterSize,
+          actual: cluster.length,
+        })
+      }),
+    async *dataRanges() {
+      let start = 0
+      let end = 0
+      for (const [tableIndex, tableOffset] of l1.entries()) {
+        if (tableOffset === 0) continue
+        const table = await loadTable(tableOffset)
+        const first = tableIndex * perTable
+        for (let entry = 0; entry < perTable && (first + entry) * clusterSize < size; entry++) {
+          if (!decode(table, tableOffset, entry)) continue
+          const offset = (first + entry) * clusterSize
+          if (offset !== end) {
+            if (end > start) yield { offset: start, length: end - start }
+            start = offset
+          }
+          end = Math.min(size, offset + clusterSize)
+        }
+      }
+      if (end > start) yield { offset: start, length: end - start }
+    },
+  }
+}
+
+/** Positions of the L2 tables; 0 where there is none. */
+async function readL1(source: ByteSource, header: CheckedHeader): Promise<Float64Array> {
+  const { l1Entries, l1TableOffset } = header
+  const { clusterSize } = header.info
+  const raw = new Uint8Array(l1Entries * ENTRY_SIZE)
+  await source.read(l1TableOffset, raw)
+  const view = new DataView(raw.buffer)
+  const offsets = new Float64Array(l1Entries)
+  const seen = new Set<number>()
+  for (let index = 0; index < l1Entries; index++) {
+    const at = l1TableOffset + index * ENTRY_SIZE
+    const offset = hostOffset(view, index)
+    if (offset === 0) continue
+    if (offset % clusterSize !== 0) {
+      throw qcow2Error('FORMAT_INVALID', 'L1 entry', at, `${offset} is inside a cluster`)
+    }
+    if (offset + clusterSize > source.size) {
+      throw qcow2Error('FORMAT_TRUNCATED', 'L1 entry', at, `L2 table at ${offset}, file of ${source.size}`)
+    }
+    // One table for many stretches would let a small file pose as a disk full of data.
+    if (seen.has(offset))
+      throw qcow2Error('FORMAT_INVALID', 'L1 entry', at, `L2 table ${offset} is used twice`)
+    seen.add(offset)
+    offsets[index] = offset
+  }
+  return offsets
+}
+
+/** @param at position of the entry in the file, for messages */
+function decodeEntry(
+  table: DataView,
+  entry: number,
+  at: number,
+  source: ByteSource,
+  { clusterBits, info }: CheckedHeader,
+): Mapping {
+  const high = table.getUint32(entry * ENTRY_SIZE)
+  const low = table.getUint32(entry * ENTRY_SIZE + 4)
+  if ((high | low) === 0) return undefined
+  if ((high & HIGH_COMPRESSED) !== 0) {
+    const shift = compressedOffsetBits(clusterBits) - 32
+    const offset = (high & (2 ** shift - 1)) * 2 ** 32 + low
+    const sectors = ((high & (HIGH_COMPRESSED - 1)) >>> shift) + 1
+    const end = Math.min(source.size, (Math.floor(offset / SECTOR) + sectors) * SECTOR)
+    if (offset >= end) throw outside('compressed cluster', at, offset, source)
+    return { type: 'compressed', offset, length: end - offset }
+  }
+  if ((high & HIGH_RESERVED) !== 0 || (low & ~LOW_OFFSET_MASK & ~LOW_ZERO) !== 0) {
+    throw qcow2Error('FORMAT_INVALID', 'L2 entry', at, 'reserved bits are set')
+  }
+  if ((low & LOW_ZERO) !== 0) {
+    if (info.version === 3) return undefined
+    throw qcow2Error('FORMAT_INVALID', 'L2 entry', at, 'reserved bits are set')
+  }
+  const offset = hostOffset(table, entry)
+  if (offset === 0) return undefined
+  if (offset % info.clusterSize !== 0) {
+    throw qcow2Error('FORMAT_INVALID', 'L2 entry', at, `${offset} is inside a cluster`)
+  }
+  if (offset >= source.size) throw outside('cluster', at, offset, source)
+  return { type: 'plain', offset }
+}
+
+/** Bits 9 to 55 of an entry. Above 2^53 the number is rounded, and far outside of any file. */
+function hostOffset(view: DataView, index: number): number {
+  const high = view.getUint32(index * ENTRY_SIZE) & HIGH_OFFSET_MASK
+  return high * 2 ** 32 + ((view.getUint32(index * ENTRY_SIZE + 4) & LOW_OFFSET_MASK) >>> 0)
+}
+
+function outside(what: string, at: number, offset: number, source: ByteSource): Error {
+  return qcow2Error('FORMAT_TRUNCATED', 'L2 entry', at, `${what} at ${offset}, file of ${source.size} bytes`)
+}
