@@ -1,0 +1,176 @@
+import { type BootableError, portableRuntime, type Runtime } from '@bootable/bytes'
+import { type AuthorizationTarget, type Authorizer, createAuthorizer } from '../auth/authorizer.ts'
+import { type RepositoryAction, repositoryScope } from '../auth/scope.ts'
+import { systemClock } from '../clock.ts'
+import type { RegistryEvent } from '../events.ts'
+import { exchange } from '../http/exchange.ts'
+import { responseError } from '../http/failure.ts'
+import { fetchTransport } from '../http/fetch.ts'
+import { warningsOf } from '../http/headers.ts'
+import { createRedactor } from '../http/redact.ts'
+import { type FollowedResponse, followRedirects } from '../http/redirect.ts'
+import { type Backoff, createBackoff, retrying } from '../http/retry.ts'
+import type { HttpRequest, HttpResponse } from '../http/transport.ts'
+import { mayBePlain, probeOrigin } from './endpoint.ts'
+import type { RepositoryName } from './name.ts'
+import type { RegistryOptions } from './options.ts'
+
+/** One request to a repository. */
+export interface RepositoryRequest {
+  readonly method: 'GET' | 'HEAD'
+  /** Below `/v2/<repository>/`, or a whole URL that the registry gave and the policy let pass. */
+  readonly path: string | URL
+  readonly headers?: Readonly<Record<string, string>>
+  readonly action: RepositoryAction
+  /** Any other status is an error. */
+  readonly expected: readonly number[]
+  /** Error codes for a status that means something special here, such as 404 for a blob. */
+  readonly codes?: Readonly<Record<number, string>>
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * What all repositories of one client share: connections, tokens, the way to ask.
+ *
+ * Three rings lie around the transport: `exchange` watches over one request, `followRedirects` keeps
+ * credentials at home, and `ask` authorises; `request` repeats all of that.
+ */
+export interface Session {
+  readonly runtime: Runtime
+  /** One try. @throws BootableError with the answer's error for any status that was not expected */
+  ask(name: RepositoryName, request: RepositoryRequest): Promise<FollowedResponse>
+  /** Like `ask`, with repetitions after passing failures. */
+  request(name: RepositoryName, request: RepositoryRequest): Promise<FollowedResponse>
+  /** Like `request`, and reads the answer; a body that breaks is a passing failure, too. */
+  read<T>(
+    name: RepositoryName,
+    request: RepositoryRequest,
+    consume: (response: FollowedResponse) => Promise<T>,
+  ): Promise<T>
+  /** For a download that goes on where it broke. */
+  backoff(signal: AbortSignal | undefined, offset: () => number): Backoff
+  emit(event: RegistryEvent): void
+  close(): Promise<void>
+}
+
+export function createSession(options: RegistryOptions): Session {
+  const { transport = fetchTransport(), timeouts = {}, retry = {}, clock = systemClock } = options
+  const { runtime = portableRuntime, onEvent, userAgent = 'bootable' } = options
+  const redactor = createRedactor()
+  const origins = new Map<string, Promise<URL>>()
+  const emit = (event: RegistryEvent): void => onEvent?.(event)
+
+  const send = (request: HttpRequest, signal?: AbortSignal): Promise<HttpResponse> => {
+    // Compressing proxies would change length and digest of what is sent.
+    const headers = { 'User-Agent': userAgent, 'Accept-Encoding': 'identity', ...request.headers }
+    return exchange({ ...request, headers }, { transport, timeouts, signal })
+  }
+  const authorizer: Authorizer = createAuthorizer({
+    credentials: options.credentials ?? (async () => undefined),
+    clock,
+    redactor,
+    send,
+    onEvent,
+  })
+
+  function originOf(server: string): Promise<URL> {
+    let origin = origins.get(server)
+    if (!origin) {
+      origin = mayBePlain(server, options.insecure)
+        ? probeOrigin(server, send)
+        : Promise.resolve(new URL(`https://${server}`))
+      origins.set(server, origin)
+      origin.catch(() => origins.delete(server))
+    }
+    return origin
+  }
+
+  async function ask(name: RepositoryName, request: RepositoryRequest): Promise<FollowedResponse> {
+    const { method, action, expected, codes, signal } = request
+    const origin = await originOf(name.server)
+    const target: AuthorizationTarget = {
+      host: name.host,
+      repository: name.repository,
+      key: name.credentialKey,
+      origin,
+      scope: repositoryScope(name.repository, action),
+    }
+    const url =
+      typeof request.path === 'string'
+        ? new URL(`/v2/${name.repository}/${request.path}`, origin)
+        : request.path
+
+    const attempt = (authorization: string | undefined): Promise<FollowedResponse> => {
+      const headers = {
+        ...request.headers,
+        ...(authorization !== undefined && { Authorization: authorization }),
+      }
+      return followRedirects({ method, url, headers }, (each) => send(each, signal))
+    }
+    let authorization = await authorizer.current(target, signal)
+    let response = await attempt(authorization?.value)
+    // A host that a redirect led to gets no answer to its challenges.
+    const isOurs = response.url.origin === origin.origin
+    if (response.status === 401 && isOurs) {
+      const challenges = response.headers.get('www-authenticate') ?? (await pingChallenges(origin, signal))
+      const answer = await authorizer.answer(target, challenges, authorization, signal)
+      if (answer) {
+        response.cancel()
+        authorization = answer
+        response = await attempt(answer.value)
+      }
+    }
+    for (const message of warningsOf(response.headers)) {
+      emit({ type: 'warning', message: `${name.host}: ${redactor.clean(message)}` })
+    }
+    if (expected.includes(response.status)) return response
+    const isUnknown = isOurs && (authorization?.anonymous ?? true)
+    const hint =
+      response.status === 401 && isUnknown
+        ? `there may be no such repository, or it is private: log in with \`podman login ${name.host}\``
+        : undefined
+    throw await responseError(response, {
+      method,
+      url: response.url,
+      redactor,
+      codes: isUnknown ? { 401: 'AUTH_REQUIRED', ...codes } : { ...codes },
+      hint,
+    })
+  }
+
+  /** Google's registries have answered 401 without a challenge; only the root told how to log in. */
+  async function pingChallenges(origin: URL, signal: AbortSignal | undefined): Promise<string> {
+    const response = await send({ method: 'GET', url: new URL('/v2/', origin), headers: {} }, signal)
+    response.cancel()
+    return response.headers.get('www-authenticate') ?? ''
+  }
+
+  const onRetry =
+    (offset: () => number) =>
+    (error: BootableError, attempt: number, delay: number): void => {
+      const { code, message, details } = error
+      const url = typeof details.url === 'string' ? details.url : ''
+      const position = offset()
+      emit({ type: 'retry', url, code, message, attempt, delay, ...(position > 0 && { offset: position }) })
+    }
+
+  function read<T>(
+    name: RepositoryName,
+    request: RepositoryRequest,
+    consume: (response: FollowedResponse) => Promise<T>,
+  ): Promise<T> {
+    const { signal } = request
+    const work = async (): Promise<T> => consume(await ask(name, request))
+    return retrying(work, { policy: retry, clock, signal, onRetry: onRetry(() => 0) })
+  }
+
+  return {
+    runtime,
+    ask,
+    request: (name, request) => read(name, request, async (response) => response),
+    read,
+    backoff: (signal, offset) => createBackoff({ policy: retry, clock, signal, onRetry: onRetry(offset) }),
+    emit,
+    close: async () => transport.close?.(),
+  }
+}

@@ -1,0 +1,29 @@
+/** What a registry client tells besides the progress of a call. No secret is ever in an event. */
+export type RegistryEvent =
+  /** A request or a download failed and is tried again. */
+  | {
+      readonly type: 'retry'
+      readonly url: string
+      /** Code of the error, as in `RegistryErrorCode`. */
+      readonly code: string
+      readonly message: string
+      /** Tries so far. */
+      readonly attempt: number
+      /** Milliseconds until the next. */
+      readonly delay: number
+      /** Byte at which a download goes on. */
+      readonly offset?: number
+    }
+  /** A token was fetched, or the user's name and password were taken. */
+  | {
+      readonly type: 'authenticated'
+      readonly host: string
+      readonly scheme: 'basic' | 'bearer'
+      readonly anonymous: boolean
+      readonly scope: string
+    }
+  /** Something that the user should look at; the call goes on. */
+  | { readonly type: 'warning'; readonly message: string; readonly hint?: string }
+
+/** Hears {@link RegistryEvent}s; it is called at once and must not block. */
+export type RegistryEventListener = (event: RegistryEvent) => void

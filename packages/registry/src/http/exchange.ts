@@ -1,0 +1,133 @@
+import { BootableError } from '@bootable/bytes'
+import { registryError } from '../errors.ts'
+import { redactUrl } from './redact.ts'
+import type { HttpRequest, HttpResponse, Transport } from './transport.ts'
+
+/** How long to wait for a server that says nothing, in milliseconds. */
+export interface Timeouts {
+  /** For status and headers, the connection included. @defaultValue 30 000 */
+  readonly response?: number
+  /** Between two pieces of a body. There is no limit on the whole. @defaultValue 30 000 */
+  readonly idle?: number
+}
+
+/** Options of {@link exchange}. */
+export interface ExchangeOptions {
+  readonly transport: Transport
+  readonly timeouts?: Timeouts
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Sends one request and watches over the answer: a server that goes silent, before or within the body, is
+ * given up, and everything that breaks is one kind of error.
+ * @throws BootableError `NETWORK`, `TIMEOUT`; the body throws them too
+ */
+export async function exchange(request: HttpRequest, options: ExchangeOptions): Promise<HttpResponse> {
+  const { transport, timeouts = {}, signal } = options
+  const watch = createWatch(request, signal)
+  try {
+    const sent = transport.send(request, { signal: watch.signal })
+    const response = await watch.guard(sent, timeouts.response ?? 30_000, 'no answer')
+    const end = (): void => {
+      watch.release()
+      watch.abort()
+      response.cancel()
+    }
+    return { ...response, body: guardBody(response, watch, timeouts.idle ?? 30_000, end), cancel: end }
+  } catch (error) {
+    watch.release()
+    throw error
+  }
+}
+
+async function* guardBody(
+  response: HttpResponse,
+  watch: Watch,
+  idle: number,
+  end: () => void,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const chunks = response.body[Symbol.asyncIterator]()
+  let complete = false
+  try {
+    for (;;) {
+      const next = await watch.guard(chunks.next(), idle, 'the body stopped')
+      if (next.done) {
+        complete = true
+        return
+      }
+      yield next.value
+    }
+  } finally {
+    // Not `chunks.return()`: that would wait for the read that hangs.
+    if (complete) watch.release()
+    else end()
+  }
+}
+
+interface Watch {
+  readonly signal: AbortSignal
+  /** Waits for one step, but no longer than `milliseconds`. */
+  guard<T>(step: Promise<T>, milliseconds: number, silence: string): Promise<T>
+  abort(): void
+  /** Lets go of the caller's signal. */
+  release(): void
+}
+
+function createWatch({ method, url }: HttpRequest, outer: AbortSignal | undefined): Watch {
+  outer?.throwIfAborted()
+  const controller = new AbortController()
+  const { signal } = controller
+  const forward = (): void => controller.abort(outer?.reason)
+  outer?.addEventListener('abort', forward, { once: true })
+  const request = { method, url: redactUrl(url) }
+
+  return {
+    signal,
+    guard(step, milliseconds, silence) {
+      return new Promise((resolve, reject) => {
+        const interrupted = (): void => settle(() => reject(signal.reason))
+        const settle = (finish: () => void): void => {
+          clearTimeout(timer)
+          signal.removeEventListener('abort', interrupted)
+          finish()
+        }
+        const timer = setTimeout(() => {
+          const message = `${method} ${request.url}: ${silence} for ${milliseconds} ms`
+          controller.abort(registryError('TIMEOUT', message, { ...request, retryable: true }))
+        }, milliseconds)
+        signal.addEventListener('abort', interrupted, { once: true })
+        step.then(
+          (value) => settle(() => resolve(value)),
+          (error) => settle(() => reject(signal.aborted ? signal.reason : networkError(error, request))),
+        )
+      })
+    },
+    abort: () => controller.abort(),
+    release: () => outer?.removeEventListener('abort', forward),
+  }
+}
+
+/** Causes that stay: another try would meet them again. Codes of Node, which its `fetch` passes on. */
+const LASTING = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|^ERR_TLS|^ERR_SSL|^EPROTO$|^ENOTFOUND$|^ERR_INVALID/
+
+function networkError(error: unknown, request: { method: string; url: string }): Error {
+  if (BootableError.is(error)) return error
+  const root = rootCause(error)
+  const retryable = !LASTING.test(root.code ?? '')
+  const message = `${request.method} ${request.url} failed: ${root.message}`
+  return registryError('NETWORK', message, { ...request, retryable, cause: root.code }, { cause: error })
+}
+
+/** `fetch` says only `fetch failed`; what happened is in the cause of its error. */
+function rootCause(error: unknown): { message: string; code?: string } {
+  let current = error
+  for (let depth = 0; depth < 5 && current instanceof Error && current.cause instanceof Error; depth++) {
+    current = current.cause
+  }
+  // Several addresses of one name were tried: Node gathers their failures.
+  if (current instanceof AggregateError && current.errors[0] instanceof Error) current = current.errors[0]
+  if (!(current instanceof Error)) return { message: String(current) }
+  const { code } = current as { code?: unknown }
+  return { message: current.message, ...(typeof code === 'string' && { code }) }
+}

@@ -1,0 +1,56 @@
+/** One entry of a `Link` header: RFC 8288, 3. */
+export interface Link {
+  readonly target: string
+  readonly relation: string
+}
+
+/** The media type of a `Content-Type` header, without parameters, in lower case. */
+export function mediaTypeOf(headers: Headers): string | undefined {
+  const type = headers.get('content-type')?.split(';', 1)[0]?.trim().toLowerCase()
+  return type === '' ? undefined : type
+}
+
+/** A decimal header such as `Content-Length`; `undefined` where it is missing or not a safe integer. */
+export function numberOf(headers: Headers, name: string): number | undefined {
+  const text = headers.get(name)?.trim() ?? ''
+  const value = Number(text)
+  return /^\d+$/.test(text) && Number.isSafeInteger(value) ? value : undefined
+}
+
+/**
+ * Milliseconds that a `Retry-After` header asks for, in seconds or as a date (RFC 9110, 10.2.3).
+ *
+ * A date is compared with the `Date` of the same answer: the server's clock with itself.
+ */
+export function retryAfterOf(headers: Headers): number | undefined {
+  const seconds = numberOf(headers, 'retry-after')
+  if (seconds !== undefined) return seconds * 1000
+  const until = Date.parse(headers.get('retry-after') ?? '')
+  const now = Date.parse(headers.get('date') ?? '')
+  return Number.isNaN(until - now) ? undefined : Math.max(0, until - now)
+}
+
+/** A `Content-Range` of bytes (RFC 9110, 14.4); `size` is missing where the server wrote `*`. */
+export function contentRangeOf(headers: Headers): { start: number; end: number; size?: number } | undefined {
+  const match = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(headers.get('content-range')?.trim() ?? '')
+  if (!match) return undefined
+  const range = { start: Number(match[1]), end: Number(match[2]) }
+  return match[3] === '*' ? range : { ...range, size: Number(match[3]) }
+}
+
+/** The links of a `Link` header that have a relation. Text that is not a link is passed over. */
+export function linksOf(headers: Headers): Link[] {
+  const links: Link[] = []
+  const pattern = /<([^<>]*)>((?:\s*;\s*[^\s=;,]+(?:=(?:"[^"]*"|[^\s";,]*))?)*)/g
+  for (const [, target = '', parameters = ''] of (headers.get('link') ?? '').matchAll(pattern)) {
+    const relation = /;\s*rel=(?:"([^"]*)"|([^\s";,]+))/i.exec(parameters)
+    if (relation) links.push({ target, relation: (relation[1] ?? relation[2] ?? '').toLowerCase() })
+  }
+  return links
+}
+
+/** The texts of the registry's own warnings, code 299: distribution-spec, "Warnings". */
+export function warningsOf(headers: Headers): string[] {
+  const matches = (headers.get('warning') ?? '').matchAll(/299 - "((?:[^"\\]|\\.)*)"/g)
+  return Array.from(matches, ([, text = '']) => text.replaceAll(/\\(.)/g, '$1'))
+}

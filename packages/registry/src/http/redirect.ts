@@ -1,0 +1,45 @@
+import { registryError } from '../errors.ts'
+import { checkRedirect } from './policy.ts'
+import { redactUrl } from './redact.ts'
+import type { HttpRequest, HttpResponse } from './transport.ts'
+
+const REDIRECT = new Set([301, 302, 303, 307, 308])
+const MAX_HOPS = 10
+
+/** An answer and where it came from. */
+export interface FollowedResponse extends HttpResponse {
+  readonly url: URL
+}
+
+/**
+ * Sends a GET or HEAD and follows redirects by hand.
+ *
+ * `Authorization` stays with the origin (scheme, host, port) that it was made for, as distribution-spec
+ * demands: storage hosts answer 400 when they get it beside a signed URL, and it is none of their business.
+ * @throws BootableError `POLICY`, `PROTOCOL`
+ */
+export async function followRedirects(
+  request: HttpRequest,
+  send: (request: HttpRequest) => Promise<HttpResponse>,
+): Promise<FollowedResponse> {
+  let current = request
+  for (let hop = 0; hop <= MAX_HOPS; hop++) {
+    const response = await send(current)
+    const location = response.headers.get('location')
+    if (!REDIRECT.has(response.status) || location === null) return { ...response, url: current.url }
+    response.cancel()
+    const url = checkRedirect(location, current.url)
+    const isSame = url.origin === current.url.origin
+    current = { ...current, url, headers: isSame ? current.headers : withoutAuthorization(current.headers) }
+  }
+  throw registryError('PROTOCOL', `more than ${MAX_HOPS} redirects`, {
+    method: request.method,
+    url: redactUrl(request.url),
+  })
+}
+
+function withoutAuthorization(headers: HttpRequest['headers']): HttpRequest['headers'] {
+  return Object.fromEntries(
+    Object.entries(headers).filter(([name]) => name.toLowerCase() !== 'authorization'),
+  )
+}

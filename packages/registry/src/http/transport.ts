@@ -1,0 +1,32 @@
+/** One HTTP request. Everything about it is decided by the caller; a transport adds nothing. */
+export interface HttpRequest {
+  readonly method: 'GET' | 'HEAD' | 'POST'
+  readonly url: URL
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: Uint8Array
+}
+
+/** The answer to an {@link HttpRequest}: status and headers are there, the body is still coming. */
+export interface HttpResponse {
+  readonly status: number
+  /** Several lines of one name are joined with commas. */
+  readonly headers: Headers
+  /** The bytes as sent. Ends early only with an error, never silently. */
+  readonly body: AsyncIterable<Uint8Array>
+  /** Gives the rest of the body up. Each response is read to its end or cancelled. */
+  cancel(): void
+}
+
+/**
+ * The way to the network: the seam that `nodeTransport` of `@bootable/registry/node`, a proxy or a test
+ * fills.
+ *
+ * A transport sends exactly one request. It follows no redirect, retries nothing, keeps no cookies and
+ * knows no credentials; the client does all of that under its own rules.
+ */
+export interface Transport {
+  /** Rejects when there is no answer. The signal also ends the body, with its reason. */
+  send(request: HttpRequest, options: { readonly signal: AbortSignal }): Promise<HttpResponse>
+  /** Closes idle connections. */
+  close?(): Promise<void>
+}

@@ -1,0 +1,108 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { findTool, runOk } from './oracles.ts'
+
+/** How the registry asks who one is. Nobody is asked without it. */
+export type DockerRegistryAuth =
+  | { readonly type: 'htpasswd'; readonly username: string; readonly password: string }
+  | {
+      readonly type: 'token'
+      readonly realm: string
+      readonly service: string
+      readonly issuer: string
+      /** Path of a PEM file with the certificates that tokens may be signed by. */
+      readonly certificates: string
+    }
+
+/** A running docker-registry on the loopback interface. */
+export interface DockerRegistry {
+  /** For references: `127.0.0.1:41237`. */
+  readonly host: string
+  /** Stops it and removes what it stored. */
+  close(): Promise<void>
+}
+
+/** Starts the real docker-registry (distribution 2.8) with an empty storage of its own. */
+export async function startDockerRegistry(
+  options: { readonly auth?: DockerRegistryAuth } = {},
+): Promise<DockerRegistry> {
+  const folder = mkdtempSync(join(tmpdir(), 'bootable-registry-'))
+  const host = `127.0.0.1:${await freePort()}`
+  // JSON is YAML. Debian's own configuration would demand a password file and listen everywhere.
+  const configuration = {
+    version: '0.1',
+    log: { level: 'error' },
+    storage: { filesystem: { rootdirectory: join(folder, 'storage') }, delete: { enabled: true } },
+    http: { addr: host, secret: 'of-no-use' },
+    ...(options.auth && { auth: await authSection(options.auth, folder) }),
+  }
+  const path = join(folder, 'config.yml')
+  writeFileSync(path, JSON.stringify(configuration))
+  const child = spawn(findTool('docker-registry') ?? 'docker-registry', ['serve', path], {
+    env: { PATH: process.env.PATH ?? '', OTEL_TRACES_EXPORTER: 'none' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let said = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    said = (said + chunk.toString()).slice(-4000)
+  })
+  const close = async (): Promise<void> => {
+    await stop(child)
+    rmSync(folder, { recursive: true, force: true })
+  }
+  try {
+    await untilAnswering(`http://${host}/v2/`, child)
+  } catch (cause) {
+    await close()
+    throw new Error(`docker-registry did not start: ${said}`, { cause })
+  }
+  return { host, close }
+}
+
+async function authSection(auth: DockerRegistryAuth, folder: string): Promise<object> {
+  if (auth.type === 'token') {
+    const { realm, service, issuer, certificates } = auth
+    return { token: { realm, service, issuer, rootcertbundle: certificates } }
+  }
+  // It knows bcrypt (-B) only.
+  const { stdout } = await runOk('htpasswd', ['-Bbn', auth.username, auth.password])
+  const path = join(folder, 'htpasswd')
+  writeFileSync(path, stdout)
+  return { htpasswd: { realm: 'loopback', path } }
+}
+
+/** A TCP port that nobody listens on. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.on('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
+    })
+  })
+}
+
+async function untilAnswering(url: string, child: ChildProcess): Promise<void> {
+  for (let attempt = 0; ; attempt++) {
+    if (child.exitCode !== null) throw new Error(`exit status ${child.exitCode}`)
+    try {
+      await (await fetch(url)).arrayBuffer()
+      return
+    } catch (error) {
+      if (attempt === 100) throw error
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+}
+
+function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve()
+  return new Promise((resolve) => {
+    child.on('exit', () => resolve())
+    child.kill('SIGTERM')
+  })
+}
