@@ -1,3 +1,4 @@
+import { checkRead } from './bounds.ts'
 import { memoryDevice } from './memory.ts'
 import type { BlockDevice, ByteSource } from './source.ts'
 
@@ -8,18 +9,30 @@ export interface ByteSink {
   truncate(size: number): Promise<void>
 }
 
-/** A sink in memory, with what was written as a source. For tests and small artifacts. */
-export function memorySink(capacity = 2 ** 40): ByteSink & { source(): ByteSource } {
-  const device: BlockDevice = memoryDevice(capacity)
-  let size = 0
-  return {
-    async write(offset, data) {
-      await device.write(offset, data)
-      size = Math.max(size, offset + data.length)
+/** A sink in memory that can be read back: `size` grows with what is written. */
+export interface MemorySink extends BlockDevice, ByteSink {
+  /** What has been written so far; later writes do not change its size. */
+  source(): ByteSource
+}
+
+/** A sink in memory, for tests and small artifacts. `capacity` in bytes bounds what may be written. */
+export function memorySink(capacity = 2 ** 40): MemorySink {
+  const pages = memoryDevice(capacity)
+  const sink = {
+    size: 0,
+    async read(offset: number, target: Uint8Array) {
+      checkRead(sink.size, offset, target.length, 'memory')
+      await pages.read(offset, target)
     },
-    async truncate(length) {
-      size = length
+    async write(offset: number, data: Uint8Array) {
+      await pages.write(offset, data)
+      sink.size = Math.max(sink.size, offset + data.length)
     },
-    source: () => ({ ...device, size }),
+    async truncate(size: number) {
+      sink.size = size
+    },
+    dataRanges: () => pages.dataRanges(),
+    source: () => ({ ...sink }),
   }
+  return sink
 }

@@ -1,0 +1,17 @@
+import { inspectFile } from '@bootable/core/node'
+import { Command } from 'commander'
+import { formatReport } from '../render/report.ts'
+
+/** `bootable inspect`: what an image or a disk holds. */
+export function inspectCommand(signal: AbortSignal): Command {
+  return new Command('inspect')
+    .description('show what an image, an archive or a disk holds')
+    .argument('<subject>', 'a disk file (raw or qcow2), or an image as for build')
+    .option('--json', 'print the report as JSON')
+    .option('--no-tls-verify', 'allow plain http to the registry')
+    .action(async (subject: string, flags: { json?: true; tlsVerify: boolean }) => {
+      const registry = flags.tlsVerify ? {} : { registry: { insecure: true } }
+      const report = await inspectFile(subject, { signal, ...registry })
+      process.stdout.write(flags.json ? `${JSON.stringify(report, undefined, 2)}\n` : formatReport(report))
+    })
+}

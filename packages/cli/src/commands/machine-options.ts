@@ -1,0 +1,89 @@
+import { readFile } from 'node:fs/promises'
+import { text } from 'node:stream/consumers'
+import type { LoadedBlueprint } from '@bootable/blueprint'
+import { BootableError, parseSize } from '@bootable/bytes'
+import type { FileMachineOptions } from '@bootable/core/node'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+
+/** Flags of every command that turns an image into a machine, as commander hands them over. */
+export interface MachineFlags {
+  readonly config?: string
+  readonly rootfs?: 'ext4'
+  readonly size?: number | 'minimum'
+  readonly bootloader?: 'auto' | 'grub' | 'systemd-boot' | 'none'
+  readonly platform?: string
+  readonly seed?: string
+  readonly cache: string | boolean
+  readonly defaultKernelArgs: boolean
+  readonly tlsVerify: boolean
+}
+
+/** Adds the flags of {@link MachineFlags} to a command. */
+export function addMachineFlags(command: Command): Command {
+  return command
+    .option('--config <file>', 'blueprint, TOML or JSON by its ending; - reads JSON from standard input')
+    .addOption(new Option('--rootfs <type>', 'root filesystem').choices(['ext4', 'xfs', 'btrfs']))
+    .option('--size <size>', 'size of the disk, such as "20 GiB"; "minimum" for what fits', parseDiskSize)
+    .addOption(
+      new Option('--bootloader <name>', 'boot loader')
+        .choices(['auto', 'grub', 'systemd-boot', 'none'])
+        .default('auto'),
+    )
+    .option('--target-arch <arch>', 'architecture to pick from an image index, such as arm64')
+    .option('--seed <text>', 'seed of all uuids and salts')
+    .option('--cache <folder>', 'folder for decompressed layers')
+    .option('--no-cache', 'decompress into a temporary folder')
+    .option('--no-default-kernel-args', 'leave out rw console=tty0 console=ttyS0')
+    .option('--no-tls-verify', 'allow plain http to the registry')
+}
+
+function parseDiskSize(value: string): number | 'minimum' {
+  if (value === 'minimum') return value
+  try {
+    return parseSize(value)
+  } catch (error) {
+    if (!BootableError.is(error)) throw error
+    throw new InvalidArgumentError(`${error.message}; ${error.hint}`)
+  }
+}
+
+/** The options of `@bootable/core/node` that the flags stand for, and what the blueprint had to say. */
+export async function readMachineFlags(
+  image: string,
+  flags: MachineFlags & { readonly targetArch?: string },
+): Promise<{ options: FileMachineOptions; warnings: LoadedBlueprint['warnings'] }> {
+  const loaded = flags.config === undefined ? undefined : await readBlueprint(flags.config)
+  const options: FileMachineOptions = {
+    image,
+    ...(loaded && { blueprint: loaded.blueprint }),
+    ...(flags.rootfs && { rootfs: flags.rootfs }),
+    ...(flags.size !== undefined && { size: flags.size }),
+    ...(flags.bootloader && { bootloader: flags.bootloader }),
+    ...(flags.targetArch !== undefined && { platform: flags.targetArch }),
+    ...(flags.seed !== undefined && { seed: flags.seed }),
+    ...(flags.cache !== true && { cache: flags.cache as string | false }),
+    ...(!flags.defaultKernelArgs && { defaultKernelArguments: false }),
+    ...(!flags.tlsVerify && { registry: { insecure: true } }),
+  }
+  return { options, warnings: loaded?.warnings ?? [] }
+}
+
+async function readBlueprint(path: string): Promise<LoadedBlueprint> {
+  // zod takes 80 ms to load, which `bootable --help` need not pay.
+  const { loadBlueprint } = await import('@bootable/blueprint')
+  if (path === '-') return loadBlueprint(await text(process.stdin), { format: 'json', name: 'standard input' })
+  const format = path.endsWith('.json') ? 'json' : path.endsWith('.toml') ? 'toml' : undefined
+  if (!format) {
+    throw new BootableError('CONFIG_UNKNOWN', `${path} is neither .json nor .toml`, {
+      details: { path },
+      hint: 'a blueprint is TOML or JSON, and its name says which',
+    })
+  }
+  const content = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new BootableError('CONFIG_NOT_READABLE', `cannot read the blueprint ${path}: ${(cause as Error).message}`, {
+      details: { path },
+      cause,
+    })
+  })
+  return loadBlueprint(content, { format, name: path })
+}

@@ -1,0 +1,18 @@
+/** Rows as aligned columns, two blanks between them; a column whose cells are all numbers stands right. */
+export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [head, ...rows]
+  const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)))
+  const numeric = head.map((_, column) => rows.length > 0 && rows.every((row) => /^[\d.]+( [KMGT]?i?B)?$/.test(row[column] ?? '')))
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, column) => (numeric[column] ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0)))
+      .join('  ')
+      .trimEnd()
+  return `${all.map(line).join('\n')}\n`
+}
+
+/** Names and values, one pair a line, the values aligned. */
+export function formatPairs(pairs: readonly (readonly [name: string, value: string])[]): string {
+  const width = Math.max(0, ...pairs.map(([name]) => name.length))
+  return pairs.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join('')
+}

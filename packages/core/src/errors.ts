@@ -1,0 +1,8 @@
+/** What can go wrong in the front door itself; each step adds the codes of its own package. */
+export type CoreErrorCode =
+  | 'SOURCE_INVALID'
+  | 'SOURCE_UNSUPPORTED'
+  | 'OUTPUT_TYPE_UNKNOWN'
+  | 'OUTPUT_MISSING'
+  | 'BLUEPRINT_UNSUPPORTED'
+  | 'INSPECT_UNKNOWN'

@@ -1,0 +1,101 @@
+import { homedir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { nodeRuntime } from '@bootable/bytes/node'
+import type { LayerCache } from '@bootable/oci'
+import { folderLayerCache, temporaryLayerCache } from '@bootable/oci/node'
+import { type BuildDiskOptions, buildDisk } from '../pipeline/build.ts'
+import type { MachineOptions } from '../pipeline/options.ts'
+import { type Machine, prepareMachine } from '../pipeline/prepare.ts'
+import { type OpenImageSourceOptions, openImageSource } from './open-image.ts'
+import { folderOutputs, type NamedOutput, scratchOutput } from './outputs.ts'
+
+/** Options that every function here shares. */
+export interface FileMachineOptions extends Omit<MachineOptions, 'cache' | 'runtime'>, OpenImageSourceOptions {
+  /** Address of the image: `docker://…`, `oci-archive:…`, …; see `parseImageSource`. */
+  readonly image: string
+  /**
+   * Where decompressed layers are kept: a cache, a folder, or `false` for a temporary one.
+   * @defaultValue `bootable` below the user's cache folder
+   */
+  readonly cache?: LayerCache | string | false
+}
+
+/** Options of {@link buildDiskFiles}. */
+export interface BuildDiskFilesOptions extends FileMachineOptions {
+  /** @defaultValue `['qcow2']` */
+  readonly types?: readonly string[]
+  /** The folder below which `qcow2/disk.qcow2`, `image/disk.raw` … appear. @defaultValue `.` */
+  readonly output?: string
+}
+
+/** What was built, and where it lies. */
+export interface BuiltDisk extends Machine {
+  readonly outputs: readonly Pick<NamedOutput, 'types' | 'path'>[]
+}
+
+/**
+ * From an image's address to files of disks: `buildDisk` with Node's speed, a kept cache of layers, and
+ * the paths of bootc-image-builder.
+ *
+ * @throws BootableError of every step; no file is left under a final name then
+ */
+export async function buildDiskFiles(options: BuildDiskFilesOptions): Promise<BuiltDisk> {
+  const { output = '.', types = ['qcow2'] } = options
+  const outputs = folderOutputs(output, types)
+  const machine = await withMachineOptions(options, (machineOptions) =>
+    buildDisk({
+      ...machineOptions,
+      outputs: outputs.map((named) => named.output),
+      scratch: () => scratchOutput(dirname(outputs[0]?.path ?? join(output, 'disk'))),
+    }),
+  )
+  return { ...machine, outputs: outputs.map(({ types: names, path }) => ({ types: names, path })) }
+}
+
+/** Everything about a disk but its bytes: `prepareMachine` for an image's address. */
+export async function planDiskFiles(options: FileMachineOptions): Promise<Machine> {
+  return withMachineOptions(options, (machineOptions) => prepareMachine(machineOptions.image, machineOptions))
+}
+
+async function withMachineOptions<T>(
+  options: FileMachineOptions,
+  use: (options: Omit<BuildDiskOptions, 'outputs'>) => Promise<T>,
+): Promise<T> {
+  const { cache: given, image: address, registry: _, platform: __, ...rest } = options
+  const cache = await openCache(given)
+  try {
+    const opened = await openImageSource(address, options)
+    try {
+      const clock = rest.clock ?? sourceDateEpoch()
+      return await use({
+        ...rest,
+        ...(clock !== undefined && { clock }),
+        image: opened.image,
+        cache,
+        runtime: nodeRuntime,
+      })
+    } finally {
+      await opened.close()
+    }
+  } finally {
+    if (cache !== given) await cache.close?.()
+  }
+}
+
+async function openCache(cache: LayerCache | string | false | undefined): Promise<LayerCache> {
+  if (cache === false) return temporaryLayerCache()
+  if (typeof cache === 'object') return cache
+  return folderLayerCache(cache ?? defaultCacheFolder())
+}
+
+/** `$XDG_CACHE_HOME/bootable`, or `.cache/bootable` in the home folder (XDG Base Directory Specification). */
+export function defaultCacheFolder(): string {
+  const base = process.env.XDG_CACHE_HOME
+  return join(base ? base : join(homedir(), '.cache'), 'bootable')
+}
+
+/** The variable of reproducible-builds.org; anything but a whole number is as good as none. */
+function sourceDateEpoch(): number | undefined {
+  const text = process.env.SOURCE_DATE_EPOCH
+  return text !== undefined && /^\d{1,12}$/.test(text) ? Number(text) : undefined
+}

@@ -1,0 +1,3 @@
+export * from './build.ts'
+export * from './open-image.ts'
+export * from './outputs.ts'

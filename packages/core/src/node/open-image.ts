@@ -1,0 +1,72 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { nodeRuntime } from '@bootable/bytes/node'
+import { type Image, type ImageStore, type OpenImageOptions, openImage } from '@bootable/oci'
+import { openDockerArchive, openLayout, openOciArchive } from '@bootable/oci/node'
+import { type RegistryOptions, registryStore } from '@bootable/registry'
+import { nodeRegistryOptions } from '@bootable/registry/node'
+import { type ImageSource, parseImageSource } from '../source.ts'
+
+/** Options of {@link openImageSource}. */
+export interface OpenImageSourceOptions extends OpenImageOptions {
+  /** Changes to what `nodeRegistryOptions` gives, such as `insecure`. */
+  readonly registry?: RegistryOptions
+}
+
+/** An image and where it was found. */
+export interface OpenedImage {
+  readonly image: Image
+  readonly source: ImageSource
+  /** Closes files and connections; the image cannot be read any more. */
+  close(): Promise<void>
+}
+
+/**
+ * Opens an image by its address, as {@link parseImageSource} reads it; the bare name of a layout folder
+ * or of an archive is understood as well.
+ *
+ * @throws BootableError of the address, the store and the image
+ */
+export async function openImageSource(
+  text: string,
+  options: OpenImageSourceOptions = {},
+): Promise<OpenedImage> {
+  const source = (await recogniseFile(text)) ?? parseImageSource(text)
+  const store = await openStore(source, options)
+  const close = async (): Promise<void> => store.close?.()
+  try {
+    return { image: await openImage(store, referenceOf(source), options), source, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** A registry store knows its reference already: it is part of the name. */
+function referenceOf(source: ImageSource): string {
+  return source.transport === 'docker' ? '' : source.reference
+}
+
+async function openStore(source: ImageSource, options: OpenImageSourceOptions): Promise<ImageStore> {
+  switch (source.transport) {
+    case 'docker':
+      return registryStore(source.reference, { ...nodeRegistryOptions(), ...options.registry })
+    case 'oci':
+      return openLayout(source.path, { runtime: nodeRuntime })
+    case 'oci-archive':
+      return openOciArchive(source.path, { runtime: nodeRuntime })
+    case 'docker-archive':
+      return openDockerArchive(source.path, { runtime: nodeRuntime })
+  }
+}
+
+/** `image.tar` and `./layout` without a transport: what they are shows in what they hold. */
+async function recogniseFile(text: string): Promise<ImageSource | undefined> {
+  const info = await stat(text).catch(() => undefined)
+  if (info?.isDirectory()) {
+    const layout = await stat(join(text, 'oci-layout')).catch(() => undefined)
+    return layout && { transport: 'oci', path: text, reference: '' }
+  }
+  if (!info?.isFile()) return undefined
+  return { transport: 'oci-archive', path: text, reference: '' }
+}

@@ -1,0 +1,27 @@
+import type { Blueprint } from '@bootable/blueprint'
+import type { BootloaderName } from '@bootable/bootloader'
+import type { OperationOptions, RuntimeOptions } from '@bootable/bytes'
+import type { RootFilesystem } from '@bootable/disk'
+import type { LayerCache } from '@bootable/oci'
+
+/** What can be said about a machine, whatever it is written to. */
+export interface MachineOptions extends OperationOptions, RuntimeOptions {
+  readonly blueprint?: Blueprint
+  /** @defaultValue what the image's install configuration asks for, else `ext4` */
+  readonly rootfs?: RootFilesystem
+  /**
+   * Bytes of the disk, exactly; `minimum` for the smallest that holds everything.
+   * @defaultValue 10 GiB, or more where twice the image needs it
+   */
+  readonly size?: number | 'minimum'
+  /** @defaultValue `auto` */
+  readonly bootloader?: BootloaderName
+  /** Leaves out `rw console=tty0 console=ttyS0`. @defaultValue true */
+  readonly defaultKernelArguments?: boolean
+  /** Where decompressed layers are kept. @defaultValue memory */
+  readonly cache?: LayerCache
+  /** All uuids and salts follow from it. @defaultValue derived from manifest digest and blueprint */
+  readonly seed?: string
+  /** Seconds since 1970 for everything that is made. @defaultValue the image's creation time */
+  readonly clock?: number
+}

@@ -1,0 +1,49 @@
+import { type BlockDevice, type ByteSink, BootableError, memorySink } from '@bootable/bytes'
+import type { CoreErrorCode } from '../errors.ts'
+import type { OutputType } from '../output-types.ts'
+
+/** The medium of one artifact while it is written. */
+export type OutputDevice = BlockDevice & ByteSink
+
+/** An artifact under way: exactly one of `commit` and `discard` is called at the end. */
+export interface PendingOutput {
+  /** Empty and of size 0; a raw disk is first given its size by `truncate`. */
+  readonly device: OutputDevice
+  /** Gives the artifact its final name. */
+  commit(): Promise<void>
+  /** Removes what was written. */
+  discard(): Promise<void>
+}
+
+/** Where one artifact goes. */
+export interface DiskOutput {
+  readonly type: OutputType
+  create(): Promise<PendingOutput>
+}
+
+/** An output in memory, for tests and small machines. */
+export interface MemoryOutput extends DiskOutput {
+  /** What was built. @throws BootableError `OUTPUT_MISSING` before a build has succeeded */
+  device(): BlockDevice
+}
+
+export function memoryOutput(type: OutputType): MemoryOutput {
+  let committed: BlockDevice | undefined
+  return {
+    type,
+    async create() {
+      const device = memorySink()
+      return {
+        device,
+        async commit() {
+          committed = device
+        },
+        async discard() {},
+      }
+    },
+    device() {
+      if (committed) return committed
+      throw new BootableError<CoreErrorCode>('OUTPUT_MISSING', `no ${type} has been built`)
+    },
+  }
+}

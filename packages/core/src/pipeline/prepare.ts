@@ -1,0 +1,85 @@
+import { type BootloaderChoice, installBootloader } from '@bootable/bootloader'
+import { BootableError, portableRuntime } from '@bootable/bytes'
+import { type DiskPlan, planDisk, planMounts, type RootFilesystem } from '@bootable/disk'
+import { type Image, memoryLayerCache, unpackImage } from '@bootable/oci'
+import { deployPlain, type InstalledSystem, type MountPoint, parseArchitecture, writeMounts } from '@bootable/system'
+import type { CoreErrorCode } from '../errors.ts'
+import { deriveSeed, imageTime } from '../seed.ts'
+import type { MachineOptions } from './options.ts'
+
+/** Everything that is known about a disk before its first byte is written. */
+export interface Machine {
+  readonly image: Image
+  readonly system: InstalledSystem
+  readonly mounts: readonly MountPoint[]
+  readonly bootloader: BootloaderChoice
+  readonly plan: DiskPlan
+  readonly seed: string
+  /** Seconds since 1970. */
+  readonly clock: number
+}
+
+/**
+ * The pipeline up to the plan: layers are unpacked, the system is customised and made bootable, and the
+ * disk is planned. `writeDisk(machine.plan, machine.system, device)` does the rest.
+ *
+ * @throws BootableError of every step; nothing has been written to an artifact by then
+ */
+export async function prepareMachine(image: Image, options: MachineOptions = {}): Promise<Machine> {
+  const { blueprint, runtime = portableRuntime, signal, onProgress } = options
+  const operation = { ...(signal && { signal }), ...(onProgress && { onProgress }), runtime }
+  refuseUnsupported(options)
+  const seed = options.seed ?? deriveSeed(image, blueprint, runtime)
+  const clock = options.clock ?? imageTime(image)
+
+  const tree = await unpackImage(image, { ...operation, cache: options.cache ?? memoryLayerCache() })
+  const system = await deployPlain(tree, {
+    ...operation,
+    architecture: parseArchitecture(image.platform.architecture),
+    labels: image.config.value.config?.Labels ?? {},
+    seed,
+    clock,
+    ...(blueprint && { blueprint }),
+    ...(options.defaultKernelArguments !== undefined && {
+      defaultKernelArguments: options.defaultKernelArguments,
+    }),
+  })
+  for (const warning of system.warnings) onProgress?.({ type: 'warning', ...warning })
+
+  const diskOptions = {
+    seed,
+    rootfs: chooseRootFilesystem(system, options),
+    ...(options.size !== undefined && { size: options.size }),
+    ...(blueprint?.customizations.filesystem && { filesystems: blueprint.customizations.filesystem }),
+  }
+  const mounts = planMounts(system, diskOptions)
+  writeMounts(system, mounts, { clock })
+  const bootloader = await installBootloader(system, mounts, {
+    ...operation,
+    clock: { seconds: clock, nanoseconds: 0 },
+    bootloader: options.bootloader ?? 'auto',
+  })
+  onProgress?.({ type: 'note', message: bootloader.reason })
+  const plan = planDisk(system, diskOptions)
+  return { image, system, mounts, bootloader, plan, seed, clock }
+}
+
+function chooseRootFilesystem(system: InstalledSystem, { rootfs, onProgress }: MachineOptions): RootFilesystem {
+  if (rootfs) return rootfs
+  const configured = system.installConfiguration.rootFilesystem
+  if (configured) return configured as RootFilesystem
+  onProgress?.({
+    type: 'note',
+    message: 'The image names no root filesystem, so it gets ext4 (--rootfs chooses another).',
+  })
+  return 'ext4'
+}
+
+function refuseUnsupported({ blueprint }: MachineOptions): void {
+  if (!blueprint?.customizations.disk) return
+  throw new BootableError<CoreErrorCode>(
+    'BLUEPRINT_UNSUPPORTED',
+    'customizations.disk is understood, but custom partition tables are not written',
+    { details: { key: 'customizations.disk' }, hint: 'use customizations.filesystem for sizes' },
+  )
+}

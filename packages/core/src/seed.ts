@@ -1,0 +1,19 @@
+import { toHex, utf8 } from '@bootable/bytes'
+import type { Runtime } from '@bootable/bytes'
+import type { Blueprint } from '@bootable/blueprint'
+import type { Image } from '@bootable/oci'
+
+/**
+ * The seed of a machine when nobody gives one: a digest over the image's manifest and the blueprint. The
+ * same image with the same blueprint gives the same uuids and salts, and so the same bytes.
+ */
+export function deriveSeed(image: Image, blueprint: Blueprint | undefined, runtime: Runtime): string {
+  const text = `${image.manifest.descriptor.digest}\n${JSON.stringify(blueprint ?? null)}`
+  return toHex(runtime.createHash('sha256').update(utf8(text)).digest())
+}
+
+/** When an image says that it was made, in seconds since 1970; 0 where it does not say. */
+export function imageTime(image: Image): number {
+  const created = Date.parse(image.config.value.created ?? '')
+  return Number.isNaN(created) ? 0 : Math.max(0, Math.floor(created / 1000))
+}
