@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, rename, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { createCoalescingWriter, memorySource, type RuntimeOptions, utf8 } from '@bootable/bytes'
-import { type FileDevice, nodeRuntime, openFileSource, writeOutputFile } from '@bootable/bytes/node'
+import { memorySource, type RuntimeOptions, utf8 } from '@bootable/bytes'
+import { nodeRuntime, openFileSource, writeOutputFile } from '@bootable/bytes/node'
 import { blobOf, verifyBlob } from '../store/blob.ts'
 import { contentStore } from '../store/content.ts'
 import {
@@ -18,6 +18,7 @@ import { createManifest } from '../store/manifest.ts'
 import type { BlobSource, ImageStore, PutBlobOptions } from '../store/store.ts'
 import { digestOf } from '../wire/digest.ts'
 import type { Descriptor, ImageIndex } from '../wire/types.ts'
+import { writeChunks } from './write.ts'
 
 /**
  * An OCI image layout in a folder, for reading and writing (image-spec, "Image Layout"). Blobs and
@@ -108,21 +109,4 @@ async function writeIndex(folder: string, index: ImageIndex): Promise<void> {
 
 async function writeBytes(path: string, bytes: Uint8Array): Promise<void> {
   await writeOutputFile(path, (file) => file.write(0, bytes))
-}
-
-/** Writes a stream to a file and answers with its length. */
-async function writeChunks(
-  chunks: AsyncIterable<Uint8Array>,
-  file: FileDevice,
-  look: (chunk: Uint8Array) => void = () => {},
-): Promise<number> {
-  const writer = createCoalescingWriter(file)
-  let length = 0
-  for await (const chunk of chunks) {
-    look(chunk)
-    await writer.write(length, chunk)
-    length += chunk.length
-  }
-  await writer.flush()
-  return length
 }

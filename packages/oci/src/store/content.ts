@@ -16,6 +16,8 @@ export interface ContentBackend {
   has(digest: Digest): Promise<boolean>
   /** The manifests that can be asked for by name, the name being an annotation: what `index.json` lists. */
   roots(): Promise<readonly Descriptor[]>
+  /** Whether a name asked for means a name held. @defaultValue equality */
+  isSameName?(asked: string, held: string): boolean
 }
 
 /** The reading half of a store. */
@@ -32,6 +34,8 @@ export function contentStore(
 ): ContentStore {
   const { name } = backend
   const { runtime = portableRuntime } = options
+  const isNamed = (root: Descriptor, asked: string): boolean =>
+    namesOf(root).some((held) => held === asked || backend.isSameName?.(asked, held))
 
   async function readManifest(digest: Digest, limit: number): Promise<Uint8Array> {
     const source = await backend.open(digest)
@@ -55,7 +59,7 @@ export function contentStore(
         const raw = await readManifest(reference, MAX_DOCUMENT)
         return createManifest(raw, { runtime }).descriptor
       }
-      const matching = reference === '' ? roots : roots.filter((root) => namesOf(root).includes(reference))
+      const matching = reference === '' ? roots : roots.filter((root) => isNamed(root, reference))
       const [first] = matching
       if (!first) throw noSuchName(name, reference, roots)
       if (matching.some(({ digest }) => digest !== first.digest)) throw ambiguous(name, reference, matching)
