@@ -1,0 +1,6 @@
+export * from './blueprint.ts'
+export type { BlueprintErrorCode, BlueprintIssue, BlueprintWarning } from './issues.ts'
+export { blueprintJsonSchema } from './json-schema.ts'
+export * from './load.ts'
+export { isAllowedMountPoint } from './mount-points.ts'
+export { type ArtifactKind, unheededCustomizations } from './support.ts'
