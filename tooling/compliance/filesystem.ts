@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { BlockDevice, ByteSource, OperationOptions } from '@bootable/bytes'
 import { BootableError, memoryDevice, streamSource } from '@bootable/bytes'
-import type { FileTree } from '@bootable/tree'
+import type { DiffTreesOptions, FileTree } from '@bootable/tree'
 import {
   createDevice,
   createDirectory,
@@ -283,9 +283,13 @@ export function filesystemCompliance(subject: FilesystemSubject): void {
 }
 
 /** What differs between two trees, a line each. */
-export async function differences(before: FileTree, after: FileTree): Promise<string[]> {
+export async function differences(
+  before: FileTree,
+  after: FileTree,
+  options: DiffTreesOptions = {},
+): Promise<string[]> {
   const lines: string[] = []
-  for await (const { path, change, reasons } of diffTrees(before, after)) {
+  for await (const { path, change, reasons } of diffTrees(before, after, options)) {
     lines.push([path, change, ...reasons].join(' · '))
   }
   return lines
