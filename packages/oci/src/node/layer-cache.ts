@@ -39,14 +39,13 @@ export function folderLayerCache(folder: string): LayerCache {
     const area = join(folder, algorithm)
     return { area, tar: join(area, `${encoded}.tar`), index: join(area, `${encoded}.index`) }
   }
-  const keep = async (diffId: Digest, layer: CachedLayer): Promise<CachedLayer> => {
-    // Trees that were made from an earlier copy go on reading it; both are closed in the end.
-    const earlier = layers.get(diffId)
-    if (earlier) replaced.push(earlier)
+  /** Two builds may open one layer at once. Each goes on with its own; all are closed in the end. */
+  const opened: CachedLayer[] = []
+  const keep = (diffId: Digest, layer: CachedLayer): CachedLayer => {
+    opened.push(layer)
     layers.set(diffId, layer)
     return layer
   }
-  const replaced: CachedLayer[] = []
 
   return {
     async open(diffId) {
@@ -67,23 +66,24 @@ export function folderLayerCache(folder: string): LayerCache {
       return {
         write: file.write,
         async commit(members) {
-          try {
-            const content = await file.finish()
+          const content = await file.finish()
+          const lines = encodeIndex(diffId, content.size, members)
+          await writeOutputFile(index, async (device) => {
+            let offset = 0
+            for (const line of lines) {
+              await device.write(offset, line)
+              offset += line.length
+            }
             await rename(partial, tar)
-            await writeIndex(index, diffId, content.size, members)
-            return await keep(diffId, { content, members })
-          } catch (error) {
-            await file.discard()
-            throw error
-          }
+          })
+          return keep(diffId, { content, members })
         },
         abort: file.discard,
       }
     },
     async close() {
-      const open = [...layers.values(), ...replaced.splice(0)]
       layers.clear()
-      await Promise.all(open.map(({ content }) => content.close?.()))
+      await Promise.all(opened.splice(0).map(({ content }) => content.close?.()))
     },
   }
 }
@@ -129,29 +129,13 @@ export function temporaryLayerCache(options: TemporaryLayerCacheOptions = {}): L
   }
 }
 
-async function writeIndex(
-  path: string,
-  diffId: Digest,
-  size: number,
-  members: readonly TarMember[],
-): Promise<void> {
+function encodeIndex(diffId: Digest, size: number, members: readonly TarMember[]): Uint8Array[] {
   const lines = [...encodeMembers(members)].map(utf8)
   const hash = createHash('sha256')
   for (const line of lines) hash.update(line)
-  const head: IndexHead = {
-    format: 'bootable-layer-index',
-    version: 1,
-    diffId,
-    size,
-    sha256: hash.digest('hex'),
-  }
-  await writeOutputFile(path, async (device) => {
-    let offset = 0
-    for (const line of [utf8(`${JSON.stringify(head)}\n`), ...lines]) {
-      await device.write(offset, line)
-      offset += line.length
-    }
-  })
+  const sha256 = hash.digest('hex')
+  const head: IndexHead = { format: 'bootable-layer-index', version: 1, diffId, size, sha256 }
+  return [utf8(`${JSON.stringify(head)}\n`), ...lines]
 }
 
 /** The index of a layer; `undefined` where there is none, or one that cannot be trusted. */

@@ -1,0 +1,95 @@
+import { BootableError, type OperationOptions, portableRuntime, type RuntimeOptions } from '@bootable/bytes'
+import type { FileTree } from '@bootable/tree'
+import { type CachedLayer, type LayerCache, memoryLayerCache } from '../layer/cache.ts'
+import { checkLimit, DEFAULT_LAYER_LIMITS, type LayerLimits } from '../layer/limits.ts'
+import type { Image, LayerDescriptor } from '../store/image.ts'
+import { createLayeredTree } from './apply-layer.ts'
+import { createLayerBudget, fetchLayer } from './fetch-layer.ts'
+
+/** Options of {@link unpackImage}. */
+export interface UnpackImageOptions extends OperationOptions, RuntimeOptions {
+  /**
+   * Where uncompressed layers are kept. The tree reads file contents from it: leave it open as long.
+   * @defaultValue `memoryLayerCache()`
+   */
+  readonly cache?: LayerCache
+  /** Layers that are fetched and decompressed at the same time. @defaultValue 4 */
+  readonly concurrency?: number
+  readonly limits?: LayerLimits
+}
+
+/**
+ * The tree that a container of the image would see, made in memory from the indexes of its layers. Nothing
+ * is unpacked to the host: contents stay in the layer cache and are read when a writer asks for them.
+ *
+ * Layers that the cache holds are not opened in the store and are told as `skip`; the others are decompressed
+ * in parallel, progress counting their compressed bytes.
+ *
+ * Errors name the layer. One failed layer cancels the others; the cache keeps those that were complete.
+ *
+ * @throws BootableError `DIGEST_MISMATCH` (blob or diff id), `SIZE_MISMATCH`, `BLOB_UNKNOWN`,
+ *   `LAYER_INVALID`, `LIMIT_EXCEEDED`, and the `FORMAT_…` codes for a tar or compressed stream that is none
+ */
+export async function unpackImage(image: Image, options: UnpackImageOptions = {}): Promise<FileTree> {
+  const limits = { ...DEFAULT_LAYER_LIMITS, ...options.limits }
+  checkLimit('layers of the image', image.layers.length, 'layers', limits.layers)
+  const layers = await fetchLayers(image, limits, options)
+  const layered = createLayeredTree(limits)
+  for (const [index, descriptor] of image.layers.entries()) {
+    options.signal?.throwIfAborted()
+    try {
+      await layered.apply(layers.get(descriptor.diffId) as CachedLayer, options.signal)
+    } catch (error) {
+      throw nameLayer(error, index, descriptor)
+    }
+  }
+  return layered.tree
+}
+
+/** All layers by diff id, the largest first on their way, so that none is left over at the end. */
+async function fetchLayers(
+  image: Image,
+  limits: Required<LayerLimits>,
+  options: UnpackImageOptions,
+): Promise<Map<string, CachedLayer>> {
+  const { cache = memoryLayerCache(), runtime = portableRuntime, concurrency = 4, onProgress } = options
+  const failure = new AbortController()
+  const signal = options.signal ? AbortSignal.any([options.signal, failure.signal]) : failure.signal
+  const budget = createLayerBudget(limits)
+  const fetched = new Map<string, CachedLayer>()
+  // An image may hold a layer twice; it is fetched once.
+  const distinct = new Map([...image.layers.entries()].map((entry) => [entry[1].diffId, entry]))
+  const queue = [...distinct.values()].sort((a, b) => b[1].descriptor.size - a[1].descriptor.size)
+
+  async function work(): Promise<void> {
+    for (let next = queue.shift(); next; next = queue.shift()) {
+      const [index, layer] = next
+      try {
+        signal.throwIfAborted()
+        const fetchOptions = { cache, runtime, limits, budget, signal, ...(onProgress && { onProgress }) }
+        fetched.set(layer.diffId, await fetchLayer(image.store, layer, fetchOptions))
+      } catch (error) {
+        const named = signal.aborted ? signal.reason : nameLayer(error, index, layer)
+        failure.abort(named)
+        throw named
+      }
+    }
+  }
+
+  const workers = Array.from({ length: Math.min(concurrency, queue.length) }, work)
+  // Waits for all, so that nothing is written any more when the call has failed.
+  await Promise.allSettled(workers)
+  options.signal?.throwIfAborted()
+  failure.signal.throwIfAborted()
+  return fetched
+}
+
+/** Puts the layer in front of what is said about it. Errors that are not ours pass. */
+function nameLayer(error: unknown, index: number, { descriptor }: LayerDescriptor): unknown {
+  if (!BootableError.is(error)) return error
+  return new BootableError(error.code, `layer ${index} (${descriptor.digest}): ${error.message}`, {
+    details: { ...error.details, layer: index, digest: descriptor.digest },
+    ...(error.hint !== undefined && { hint: error.hint }),
+    cause: error,
+  })
+}
