@@ -1,0 +1,58 @@
+import { type BlockDevice, BootableError, type OperationOptions } from '@bootable/bytes'
+import { measureExt4, writeExt4 } from '@bootable/filesystems/ext4'
+import { measureFat, writeFat } from '@bootable/filesystems/fat'
+import type { MountPoint } from '@bootable/system'
+import type { FileTree } from '@bootable/tree'
+
+/** What a filesystem needs to know about its place on the disk. */
+export interface DriverOptions extends OperationOptions {
+  readonly filesystem: MountPoint
+  readonly sectorSize: number
+  /** Sectors in front of its partition. */
+  readonly hiddenSectors: number
+}
+
+/** One filesystem type as the planner and the writer of disks see it. */
+export interface FilesystemDriver {
+  /** Bytes of the smallest device that takes the tree. */
+  measure(tree: FileTree, options: { readonly label: string; readonly sectorSize: number }): number
+  write(tree: FileTree, device: BlockDevice, options: DriverOptions): Promise<unknown>
+}
+
+const ext4: FilesystemDriver = {
+  measure: (tree) => measureExt4(tree).minimumSize,
+  write: (tree, device, { filesystem: { uuid, label, path }, ...options }) =>
+    // bootc-image-builder allows fs-verity on the root alone: GRUB cannot read a filesystem that has it.
+    writeExt4(tree, device, { ...options, uuid, label, features: { verity: path === '/' } }),
+}
+
+const vfat: FilesystemDriver = {
+  measure: (tree, options) => measureFat(tree, fatOptions(options)),
+  write: (tree, device, { filesystem: { uuid, label }, ...options }) =>
+    writeFat(tree, device, {
+      ...options,
+      ...fatOptions({ ...options, label }),
+      volumeId: uuid,
+      time: tree.root.mtime,
+    }),
+}
+
+function fatOptions({ label, sectorSize }: { readonly label: string; readonly sectorSize: number }): {
+  readonly label?: string
+  readonly sectorSize: 512 | 4096
+} {
+  const sectors = { sectorSize: sectorSize as 512 | 4096 }
+  return label === '' ? sectors : { ...sectors, label }
+}
+
+const DRIVERS: Readonly<Record<string, FilesystemDriver>> = { ext4, vfat }
+
+/** @throws BootableError `FILESYSTEM_UNSUPPORTED` */
+export function driverOf(type: string): FilesystemDriver {
+  const driver = Object.hasOwn(DRIVERS, type) ? DRIVERS[type] : undefined
+  if (driver) return driver
+  throw new BootableError('FILESYSTEM_UNSUPPORTED', `no filesystem "${type}" can be written`, {
+    details: { type },
+    hint: `possible: ${Object.keys(DRIVERS).join(', ')}`,
+  })
+}

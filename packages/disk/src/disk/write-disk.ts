@@ -1,0 +1,57 @@
+import {
+  type BlockDevice,
+  BootableError,
+  type OperationOptions,
+  type RuntimeOptions,
+  sliceDevice,
+} from '@bootable/bytes'
+import type { InstalledSystem } from '@bootable/system'
+import type { FileTree } from '@bootable/tree'
+import { checkPartitionTable, writeGpt } from '../gpt/writer.ts'
+import type { DiskPlan } from '../plan/disk-plan.ts'
+import { carveTree } from './carve.ts'
+import { driverOf } from './drivers.ts'
+
+/** Options of {@link writeDisk}. */
+export interface WriteDiskOptions extends OperationOptions, RuntimeOptions {}
+
+/**
+ * Writes the disk of a plan: every filesystem into its partition, and last the partition table, so that
+ * a cut run leaves nothing that passes for a disk. Partitions without a filesystem stay as they are.
+ *
+ * @param device reads as zero where nothing was written yet, and has at least `plan.size` bytes
+ * @throws BootableError `DEVICE_TOO_SMALL`, `PARTITION_TABLE_INVALID`, before anything is written; what
+ * the filesystems throw
+ */
+export async function writeDisk(
+  plan: DiskPlan,
+  system: Pick<InstalledSystem, 'sysroot'>,
+  device: BlockDevice,
+  options: WriteDiskOptions = {},
+): Promise<void> {
+  options.signal?.throwIfAborted()
+  checkPartitionTable(plan)
+  if (device.size < plan.size) {
+    throw new BootableError(
+      'DEVICE_TOO_SMALL',
+      `the device has ${device.size} bytes, the disk of the plan ${plan.size}`,
+      { details: { device: device.size, size: plan.size } },
+    )
+  }
+  const paths = plan.partitions.flatMap(({ filesystem }) => filesystem?.path ?? [])
+  const trees = carveTree(system.sysroot, paths)
+  const work = plan.partitions.flatMap((partition) => {
+    const { filesystem } = partition
+    return filesystem ? [{ partition, filesystem, driver: driverOf(filesystem.type) }] : []
+  })
+  for (const { partition, filesystem, driver } of work) {
+    const slice = sliceDevice(device, partition.start, partition.size)
+    await driver.write(trees.get(filesystem.path) as FileTree, slice, {
+      ...options,
+      filesystem,
+      sectorSize: plan.sectorSize,
+      hiddenSectors: partition.start / plan.sectorSize,
+    })
+  }
+  await writeGpt(plan, device, options)
+}

@@ -1,0 +1,28 @@
+import { BootableError } from '@bootable/bytes'
+
+/** The cases in which planning or writing a disk fails. */
+export type DiskErrorCode =
+  /** One or more options cannot be met; `details.problems` lists all of them. */
+  | 'DISK_OPTIONS_INVALID'
+  /** `details.needed` and `details.asked`, in bytes. */
+  | 'DISK_TOO_SMALL'
+  /** The path of a mount point leads over something that is not a directory. */
+  | 'MOUNT_POINT_NOT_DIRECTORY'
+  | 'PARTITION_TABLE_INVALID'
+  /** The device has fewer bytes than the plan. */
+  | 'DEVICE_TOO_SMALL'
+  /** A filesystem of a type that nothing here writes or reads. */
+  | 'FILESYSTEM_UNSUPPORTED'
+
+/** One reason why a disk cannot be planned as asked. */
+export interface DiskProblem {
+  /** The option in question, such as `rootfs` or `filesystems[1]`. */
+  readonly option: string
+  readonly message: string
+}
+
+/** All problems in one error, so that they can be mended in one go. */
+export function problemsError(problems: readonly DiskProblem[]): BootableError<DiskErrorCode> {
+  const lines = problems.map(({ option, message }) => `${option}: ${message}`)
+  return new BootableError('DISK_OPTIONS_INVALID', lines.join('\n'), { details: { problems } })
+}
