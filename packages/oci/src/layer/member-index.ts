@@ -1,3 +1,4 @@
+import { fromBase64, toBase64 } from './base64.ts'
 import type { SparseRange, TarMember, TarMemberType } from './tar-format.ts'
 
 /** What few members have. */
@@ -88,14 +89,4 @@ function triples(numbers: readonly number[]): SparseRange[] {
     ranges.push({ offset, length, position })
   }
   return ranges
-}
-
-function toBase64(bytes: Uint8Array): string {
-  let text = ''
-  for (const byte of bytes) text += String.fromCharCode(byte)
-  return btoa(text)
-}
-
-function fromBase64(text: string): Uint8Array {
-  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
 }

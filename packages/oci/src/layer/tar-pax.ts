@@ -1,5 +1,6 @@
 import { concatBytes, decodeUtf8, FormatError, utf8 } from '@bootable/bytes'
 import type { Timestamp } from '@bootable/tree'
+import { fromBase64 } from './base64.ts'
 
 /** What every key of an extended attribute starts with: star's way, which all container tools write. */
 export const SCHILY_XATTR = 'SCHILY.xattr.'
@@ -115,10 +116,9 @@ export function paxXattr(
   if (key.startsWith(SCHILY_XATTR)) return { name: key.slice(SCHILY_XATTR.length), value }
   if (!key.startsWith(LIBARCHIVE_XATTR)) return undefined
   try {
-    const decoded = atob(decodeUtf8(value) ?? '?')
     return {
       name: decodeURIComponent(key.slice(LIBARCHIVE_XATTR.length)),
-      value: Uint8Array.from(decoded, (character) => character.charCodeAt(0)),
+      value: fromBase64(decodeUtf8(value) ?? '?'),
     }
   } catch {
     throw malformed(at, `${key}: not a percent-encoded name with a value in base64`)
