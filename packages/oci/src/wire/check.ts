@@ -104,11 +104,18 @@ function below(place: Place, name: string): Place {
   return { ...place, path: place.path === '' ? name : `${place.path}.${name}` }
 }
 
-function mismatch({ format, path }: Place, expected: string, actual: unknown): FormatError {
-  const shown = actual === undefined ? 'is missing' : `is ${JSON.stringify(actual).slice(0, 100)}`
+function mismatch({ format, path }: Place, expected: string, value: unknown): FormatError {
+  // Not JSON of the whole value: it may be large, or nested deeper than the call stack.
+  const isText = typeof value === 'string'
+  const actual = isText ? value.slice(0, 200) : typeof value === 'object' && value ? kindOf(value) : value
+  const shown = actual === undefined ? 'missing' : isText ? JSON.stringify(actual) : String(actual)
   return new FormatError(
     'FORMAT_INVALID',
     { format, structure: path === '' ? 'document' : path, expected, actual },
-    `it ${shown}, not ${expected}`,
+    `it is ${shown}, not ${expected}`,
   )
+}
+
+function kindOf(value: object): string {
+  return Array.isArray(value) ? 'an array' : 'an object'
 }
