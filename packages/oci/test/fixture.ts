@@ -1,5 +1,9 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { memorySource, utf8 } from '@bootable/bytes'
+import { concatBytes, memorySource, utf8 } from '@bootable/bytes'
 import {
   blobOf,
   type Descriptor,
@@ -10,25 +14,39 @@ import {
   MEDIA_TYPE,
   type Platform,
 } from '@bootable/oci'
+import { afterAll } from 'vitest'
 
-/** A tar archive with one file in it: enough for what only moves layers about. */
-export function tinyTar(name: string, content: string): Uint8Array {
-  const data = utf8(content)
-  const tar = new Uint8Array(512 + Math.ceil(data.length / 512) * 512 + 1024)
-  const put = (offset: number, text: string): void => tar.set(utf8(text), offset)
-  put(0, name)
-  put(100, '0000644\0')
-  put(108, '0000000\0')
-  put(116, '0000000\0')
-  put(124, `${data.length.toString(8).padStart(11, '0')}\0`)
-  put(136, '14524770000\0')
-  put(148, '        ')
-  put(156, '0')
-  put(257, 'ustar\x0000')
-  const sum = tar.subarray(0, 512).reduce((total, byte) => total + byte, 0)
-  put(148, `${sum.toString(8).padStart(6, '0')}\0 `)
-  tar.set(data, 512)
-  return tar
+/** A member of {@link tarOf}: a regular file unless told otherwise. */
+export interface TestMember {
+  readonly name: string
+  readonly content?: Uint8Array | string
+  readonly type?: string
+  readonly linkName?: string
+  /** What the header says instead of the truth. */
+  readonly size?: number
+}
+
+/** A tar archive made by hand, so that it can be wrong. */
+export function tarOf(...members: readonly TestMember[]): Uint8Array {
+  const blocks = members.flatMap(({ name, content = '', type = '0', linkName = '', size }) => {
+    const data = typeof content === 'string' ? utf8(content) : content
+    const header = new Uint8Array(512)
+    const put = (offset: number, text: string): void => header.set(utf8(text), offset)
+    put(0, name)
+    put(100, '0000644\0')
+    put(108, '0000000\0')
+    put(116, '0000000\0')
+    put(124, `${(size ?? data.length).toString(8).padStart(11, '0')}\0`)
+    put(136, '14524770000\0')
+    put(148, '        ')
+    put(156, type)
+    put(157, linkName)
+    put(257, 'ustar\x0000')
+    const sum = header.reduce((total, byte) => total + byte, 0)
+    put(148, `${sum.toString(8).padStart(6, '0')}\0 `)
+    return [header, data, new Uint8Array((512 - (data.length % 512)) % 512)]
+  })
+  return concatBytes([...blocks, new Uint8Array(1024)])
 }
 
 /** Puts bytes into a store as they are. */
@@ -53,7 +71,9 @@ export async function putTestImage(
   options: TestImageOptions = {},
 ): Promise<Descriptor> {
   const { platform = { architecture: 'amd64', os: 'linux' }, compression = 'gzip' } = options
-  const tars = (options.files ?? ['lower\n', 'upper\n']).map((text, index) => tinyTar(`file${index}`, text))
+  const tars = (options.files ?? ['lower\n', 'upper\n']).map((text, index) =>
+    tarOf({ name: `file${index}`, content: text }),
+  )
   const config: ImageConfig = {
     created: '2025-06-15T15:06:40Z',
     ...platform,
@@ -78,4 +98,16 @@ export async function putTestImage(
     mediaType: MEDIA_TYPE.manifest,
     ...(reference !== undefined && { reference }),
   })
+}
+
+/** A fresh folder, removed after the tests of the file. */
+export function temporaryFolder(): string {
+  const path = mkdtempSync(join(tmpdir(), 'bootable-oci-'))
+  afterAll(() => rmSync(path, { recursive: true, force: true }))
+  return path
+}
+
+/** Every file below a folder, sorted. */
+export async function listFiles(folder: string): Promise<string[]> {
+  return (await readdir(folder, { recursive: true })).sort()
 }

@@ -1,66 +1,157 @@
-import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { mkdtemp, readdir, rm, truncate, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { BootableError, collect } from '@bootable/bytes'
-import { memoryStore, openImage } from '@bootable/oci'
-import {
-  createLayout,
-  openDockerArchive,
-  openLayout,
-  openOciArchive,
-  writeDockerArchive,
-  writeOciArchive,
-} from '@bootable/oci/node'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { putTestImage } from '../fixture.ts'
+import { collect, decodeUtf8, memorySource } from '@bootable/bytes'
+import { indexTar, memoryStore, openImage } from '@bootable/oci'
+import { openDockerArchive, openOciArchive, writeDockerArchive, writeOciArchive } from '@bootable/oci/node'
+import { describe, expect, test } from 'vitest'
+import { listFiles, putTestImage, temporaryFolder } from '../fixture.ts'
 
-let folder: string
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'bootable-oci-'))
-})
-afterEach(() => rm(folder, { recursive: true, force: true }))
-
-const sha256 = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex')
+const folder = temporaryFolder()
 
 describe('oci-archive', () => {
-  test('gives back every byte of what was written, the same bytes each time', async () => {
+  const path = join(folder, 'image.oci.tar')
+
+  test('gives back what was written, and is the same file each time', async () => {
     const store = memoryStore()
     const descriptor = await putTestImage(store, 'latest')
-    const image = await openImage(store, 'latest')
-    const path = join(folder, 'image.tar')
-    await writeOciArchive(path, [{ source: image, name: 'v1' }])
-    const first = sha256(path)
+    await writeOciArchive(path, [{ source: await openImage(store, 'latest'), name: 'v1' }])
+    const first = await readFile(path)
     await writeOciArchive(path, [{ source: { store, reference: 'latest' }, name: 'v1' }])
-    expect(sha256(path)).toBe(first)
+    expect((await readFile(path)).equals(first)).toBe(true)
 
     const archive = await openOciArchive(path)
-    expect(await collect(archive.tags?.() as never, 0).catch(() => 0)).toBeDefined()
-    const read = await openImage(archive, '')
-    expect(read.manifest.descriptor.digest).toBe(descriptor.digest)
-    for (const { descriptor } of read.layers) await collect(await archive.openBlob(descriptor))
+    const image = await openImage(archive, '')
+    expect(image.manifest.descriptor.digest).toBe(descriptor.digest)
+    for (const { descriptor } of image.layers) await collect(await archive.openBlob(descriptor))
+    await expect(archive.putManifest(image.manifest.raw, image.manifest)).rejects.toMatchObject({
+      code: 'STORE_READ_ONLY',
+    })
     await archive.close?.()
+    const members = (await indexTar(memorySource(new Uint8Array(first)))).map((member) => member.path)
+    expect(members).toEqual([...members].sort())
+    expect(members).toContain('oci-layout')
   })
 
   test('chooses among several images by name', async () => {
     const store = memoryStore()
     const one = await putTestImage(store, 'one', { files: ['1'] })
     const two = await putTestImage(store, 'two', { files: ['2'] })
-    const path = join(folder, 'image.tar')
-    await writeOciArchive(path, [
-      { source: { store, reference: 'one' }, name: 'one' },
-      { source: { store, reference: 'two' }, name: 'two' },
-    ])
+    await writeOciArchive(
+      path,
+      ['one', 'two'].map((name) => ({ source: { store, reference: name }, name })),
+    )
     const archive = await openOciArchive(path)
     expect((await archive.resolve('one')).digest).toBe(one.digest)
     expect((await archive.resolve('two')).digest).toBe(two.digest)
     await expect(archive.resolve('')).rejects.toMatchObject({
       code: 'REFERENCE_AMBIGUOUS',
-      hint: expect.stringContaining('one, two'),
+      hint: 'choose one: one, two',
     })
-    await expect(archive.resolve('three')).rejects.toMatchObject({ code: 'REFERENCE_UNKNOWN' })
+    await expect(archive.resolve('three')).rejects.toMatchObject({
+      code: 'REFERENCE_UNKNOWN',
+      hint: 'it holds one, two',
+    })
     await archive.close?.()
+  })
+
+  test('a compressed archive is refused with a hint, and so is another file', async () => {
+    const store = memoryStore()
+    await putTestImage(store, 'latest')
+    await writeOciArchive(path, [{ source: { store, reference: 'latest' }, name: '' }])
+    const compressed = join(folder, 'image.tar.gz')
+    await writeFile(compressed, gzipSync(await readFile(path)))
+    await expect(openOciArchive(compressed)).rejects.toMatchObject({
+      code: 'FORMAT_UNSUPPORTED',
+      hint: expect.stringContaining('gunzip'),
+    })
+    for (const content of ['', 'not an archive', 'x'.repeat(5000)]) {
+      const other = join(folder, 'other')
+      await writeFile(other, content)
+      await expect(openOciArchive(other)).rejects.toHaveProperty('name', 'FormatError')
+      await expect(openDockerArchive(other)).rejects.toHaveProperty('name', 'FormatError')
+    }
+    await expect(openOciArchive(join(folder, 'nowhere'))).rejects.toMatchObject({ code: 'FILE_NOT_READABLE' })
+  })
+
+  test('an archive that is cut anywhere is a FormatError', async () => {
+    const store = memoryStore()
+    await putTestImage(store, 'latest')
+    await writeOciArchive(path, [{ source: { store, reference: 'latest' }, name: '' }])
+    // The file `oci-layout` is last; the padding behind its 30 bytes and the blocks of the end are not missed.
+    const size = (await readFile(path)).length - 1024 - 512 + 30
+    for (let length = size - 1; length >= 0; length -= 293) {
+      await truncate(path, length)
+      await expect(openOciArchive(path), `cut to ${length} of ${size}`).rejects.toHaveProperty(
+        'name',
+        'FormatError',
+      )
+    }
+  })
+
+  test('leaves nothing behind when a blob is damaged or the call is cancelled', async () => {
+    const store = memoryStore()
+    await putTestImage(store, 'latest')
+    const image = await openImage(store, 'latest')
+    const damaged = {
+      ...store,
+      openBlob: async () =>
+        (async function* () {
+          yield new Uint8Array(10)
+          throw new Error('the line is dead')
+        })(),
+    }
+    const target = join(folder, 'never.tar')
+    await expect(
+      writeOciArchive(target, [{ source: { ...image, store: damaged }, name: '' }]),
+    ).rejects.toThrow('dead')
+    const reason = new Error('enough')
+    const { signal } = { signal: AbortSignal.abort(reason) }
+    await expect(writeOciArchive(target, [{ source: image, name: '' }], { signal })).rejects.toBe(reason)
+    expect((await listFiles(folder)).filter((name) => name.includes('never'))).toEqual([])
+  })
+})
+
+describe('docker-archive', () => {
+  const path = join(folder, 'image.docker.tar')
+
+  test.each(['gzip', 'none'] as const)(
+    'gives back the layers of an image with compression %s',
+    async (compression) => {
+      const store = memoryStore()
+      await putTestImage(store, 'latest', { compression })
+      const image = await openImage(store, 'latest')
+      await writeDockerArchive(path, [{ image, tags: ['debian:13', 'example.org/a:b'] }])
+
+      const archive = await openDockerArchive(path)
+      for (const name of ['', 'debian:13', 'docker.io/library/debian:13', 'example.org/a:b']) {
+        const read = await openImage(archive, name)
+        expect(read.config.raw).toEqual(image.config.raw)
+        expect(read.layers.map(({ diffId }) => diffId)).toEqual(image.layers.map(({ diffId }) => diffId))
+        for (const { descriptor } of read.layers) {
+          expect(decodeUtf8((await collect(await archive.openBlob(descriptor))).subarray(0, 4))).toBe('file')
+        }
+      }
+      await expect(archive.resolve('debian')).rejects.toMatchObject({ code: 'REFERENCE_UNKNOWN' })
+      await archive.close?.()
+    },
+  )
+
+  test('a layer that is not what its diff id says is not written', async () => {
+    const store = memoryStore()
+    await putTestImage(store, 'latest')
+    const image = await openImage(store, 'latest')
+    const [lower, upper] = image.layers
+    const swapped = [lower, upper].map((layer, index) => ({
+      ...layer,
+      diffId: [upper, lower][index]?.diffId,
+    }))
+    const lying = { ...image, layers: swapped as typeof image.layers }
+    await expect(
+      writeDockerArchive(join(folder, 'lie.tar'), [{ image: lying, tags: [] }]),
+    ).rejects.toMatchObject({
+      code: 'DIGEST_MISMATCH',
+    })
+    expect((await listFiles(folder)).filter((name) => name.includes('lie'))).toEqual([])
   })
 })
