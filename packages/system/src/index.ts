@@ -1,4 +1,27 @@
+export { parseAuthorizedKeys } from './accounts/authorized-keys.ts'
+export type { ColonFile } from './accounts/colon-file.ts'
+export { type Sha512CryptOptions, sha512Crypt } from './accounts/crypt.ts'
+export { type CustomizeAccountsOptions, customizeAccounts } from './accounts/customize.ts'
+export { type AccountDatabase, openAccounts } from './accounts/database.ts'
+export { hashPassword } from './accounts/password.ts'
+export type { AccountSettings, SubordinateSettings } from './accounts/settings.ts'
 export * from './architecture.ts'
+export { type CustomizeFilesOptions, customizeFiles } from './customize-files.ts'
+export * from './deploy-plain.ts'
+export { cloneTree } from './edit.ts'
+export * from './errors.ts'
+export { mergeFstab } from './fstab.ts'
 export * from './install-configuration.ts'
 export * from './installed-system.ts'
+export { findKernels, requireBootable } from './kernel.ts'
+export {
+  collectKernelArguments,
+  composeKernelArguments,
+  DEFAULT_KERNEL_ARGUMENTS,
+  type KernelArgumentOptions,
+  splitKernelArguments,
+} from './kernel-arguments.ts'
+export { mountUnit, type Unit } from './mount-units.ts'
 export * from './mounts.ts'
+export { parseOsRelease, readOsRelease } from './os-release.ts'
+export * from './write-mounts.ts'

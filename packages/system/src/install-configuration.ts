@@ -1,3 +1,9 @@
+import { compareBytewise } from '@bootable/bytes'
+import type { FileTree } from '@bootable/tree'
+import type { Architecture } from './architecture.ts'
+import { listFiles } from './edit.ts'
+import { readTomlFile } from './toml-file.ts'
+
 /**
  * What an image says about its own installation: the keys of `bootc install` configuration that this
  * project heeds (bootc-install-config(5)).
@@ -19,4 +25,51 @@ export interface InstallConfiguration {
   readonly bootloader?: string
   /** `install.discoverable-partitions` */
   readonly discoverablePartitions?: boolean
+}
+
+/** Where configuration is looked for; a file hides those of its name in the folders before. */
+const FOLDERS = [
+  'usr/lib/bootc/install',
+  'usr/local/lib/bootc/install',
+  'etc/bootc/install',
+  'run/bootc/install',
+]
+
+/**
+ * Merges the install configuration of an image: `*.toml` in the order of their names, those left out
+ * that are for other architectures. Later values win, kernel arguments add up.
+ *
+ * @throws BootableError `CONFIGURATION_INVALID`
+ */
+export async function readInstallConfiguration(
+  tree: FileTree,
+  architecture: Architecture,
+): Promise<InstallConfiguration> {
+  const places = new Map(
+    FOLDERS.flatMap((folder) => listFiles(tree, folder, '.toml').map((name) => [name, folder])),
+  )
+  const names = [...places.keys()].sort(compareBytewise)
+  const files = await Promise.all(names.map((name) => readTomlFile(tree, `${places.get(name)}/${name}`)))
+  let merged: InstallConfiguration = { kargs: [], kargDeletes: [] }
+  for (const file of files) {
+    const install = file.table('install')
+    if (install.texts('match-architectures')?.includes(architecture) === false) continue
+    const rootFilesystem =
+      install.table('filesystem').table('root').text('type') ?? install.text('root-fs-type')
+    const values = {
+      rootFilesystem,
+      stateroot: install.text('stateroot'),
+      rootMountSpec: install.text('root-mount-spec'),
+      bootMountSpec: install.text('boot-mount-spec'),
+      bootloader: install.text('bootloader'),
+      discoverablePartitions: install.flag('discoverable-partitions'),
+    }
+    merged = {
+      ...merged,
+      ...Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)),
+      kargs: [...merged.kargs, ...(install.texts('kargs') ?? [])],
+      kargDeletes: [...merged.kargDeletes, ...(install.texts('karg-deletes') ?? [])],
+    }
+  }
+  return merged
 }

@@ -1,0 +1,19 @@
+/** The cases of a {@link BootableError} that this package throws. */
+export type SystemErrorCode =
+  /** The tree or its labels lack what makes an image bootable. */
+  | 'NOT_BOOTABLE'
+  | 'ARCHITECTURE_UNSUPPORTED'
+  /** A configuration file of the image is not what its format asks for. */
+  | 'CONFIGURATION_INVALID'
+  /** A file of accounts of the image cannot be read. */
+  | 'ACCOUNTS_INVALID'
+  | 'USER_INVALID'
+  | 'GROUP_INVALID'
+  /** A user wants a group, or a file an owner, that is not there. */
+  | 'GROUP_MISSING'
+  | 'USER_MISSING'
+  /** No id is left between the limits of login.defs. */
+  | 'IDS_EXHAUSTED'
+  | 'KEY_INVALID'
+  /** A file or directory of the blueprint cannot be put where it should go. */
+  | 'FILE_INVALID'

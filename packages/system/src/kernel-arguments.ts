@@ -1,0 +1,85 @@
+import type { FileTree } from '@bootable/tree'
+import type { Architecture } from './architecture.ts'
+import { listFiles } from './edit.ts'
+import type { InstallConfiguration } from './install-configuration.ts'
+import type { InstalledSystem } from './installed-system.ts'
+import type { MountPoint } from './mounts.ts'
+import { readTomlFile } from './toml-file.ts'
+
+/** What bootc-image-builder gives every disk. */
+export const DEFAULT_KERNEL_ARGUMENTS: readonly string[] = ['rw', 'console=tty0', 'console=ttyS0']
+
+const KARGS_FOLDER = 'usr/lib/bootc/kargs.d'
+
+/** Options of {@link collectKernelArguments}. */
+export interface KernelArgumentOptions {
+  readonly architecture: Architecture
+  readonly installConfiguration: InstallConfiguration
+  /** Adds {@link DEFAULT_KERNEL_ARGUMENTS}. @defaultValue true */
+  readonly defaults?: boolean
+  /** Words after all others: `customizations.kernel.append`. */
+  readonly append?: string
+}
+
+/**
+ * The kernel arguments of an image in the order of bootc: install configuration, `kargs.d`, less
+ * `karg-deletes`; then the defaults, then the user's words.
+ *
+ * @throws BootableError `CONFIGURATION_INVALID`
+ */
+export async function collectKernelArguments(
+  tree: FileTree,
+  options: KernelArgumentOptions,
+): Promise<string[]> {
+  const { architecture, installConfiguration, defaults = true, append = '' } = options
+  const names = listFiles(tree, KARGS_FOLDER, '.toml')
+  const files = await Promise.all(names.map((name) => readTomlFile(tree, `${KARGS_FOLDER}/${name}`)))
+  const fromFolder = files
+    .filter((file) => file.texts('match-architectures')?.includes(architecture) !== false)
+    .flatMap((file) => file.texts('kargs') ?? [])
+  const fromImage = [...installConfiguration.kargs, ...fromFolder].flatMap(splitKernelArguments)
+  const deleted = installConfiguration.kargDeletes.flatMap(splitKernelArguments)
+  return [
+    ...fromImage.filter((argument) => !deleted.some((pattern) => matches(argument, pattern))),
+    ...(defaults ? DEFAULT_KERNEL_ARGUMENTS : []),
+    ...splitKernelArguments(append),
+  ]
+}
+
+/** `karg-deletes` names an argument with its value, or every argument of a key without one. */
+function matches(argument: string, pattern: string): boolean {
+  return argument === pattern || (!pattern.includes('=') && argument.startsWith(`${pattern}=`))
+}
+
+/** The words of a kernel command line; blanks between double quotes do not separate (`next_arg()`). */
+export function splitKernelArguments(text: string): string[] {
+  return text.match(/(?:[^\s"]|"[^"]*"?)+/g) ?? []
+}
+
+/**
+ * The whole command line of a system on its filesystems: `root=` and `rootflags=` in front, `rw` once,
+ * `boot=` for ostree (its initramfs looks for the boot filesystem), then the arguments of the system.
+ *
+ * @param mounts the filesystems of the finished disk; `/` and `/boot` matter
+ */
+export function composeKernelArguments(
+  system: Pick<InstalledSystem, 'layout' | 'kernelArguments' | 'installConfiguration'>,
+  mounts: readonly MountPoint[],
+): string[] {
+  const { rootMountSpec, bootMountSpec } = system.installConfiguration
+  const root = mounts.find(({ path }) => path === '/')
+  const boot = mounts.find(({ path }) => path === '/boot')
+  const rootSpec = rootMountSpec ?? (root && `UUID=${root.uuid}`)
+  const bootSpec = system.layout === 'ostree' ? (bootMountSpec ?? (boot && `UUID=${boot.uuid}`)) : undefined
+  const subvolume = root?.options.split(',').find((option) => option.startsWith('subvol='))
+  const words = system.kernelArguments.flatMap(splitKernelArguments)
+  // The last of `ro` and `rw` wins, so a `ro` among the words needs its `rw` to stay where it is.
+  const rest = words.includes('ro') ? words : words.filter((word) => word !== 'rw')
+  return [
+    ...(rootSpec ? [`root=${rootSpec}`] : []),
+    ...(subvolume ? [`rootflags=${subvolume}`] : []),
+    'rw',
+    ...(bootSpec ? [`boot=${bootSpec}`] : []),
+    ...rest,
+  ]
+}

@@ -1,0 +1,59 @@
+import type { FileTree, Timestamp } from '@bootable/tree'
+import {
+  createFile,
+  ensureDirectory,
+  lookup,
+  putInode,
+  resolvePath,
+  sortedEntries,
+  splitPath,
+} from '@bootable/tree'
+
+/** What a root filesystem needs before systemd's tmpfiles run: mount points, and places for early files. */
+const DIRECTORIES: Readonly<Record<string, number>> = {
+  boot: 0o755,
+  dev: 0o755,
+  proc: 0o555,
+  run: 0o755,
+  sys: 0o555,
+  tmp: 0o1777,
+  var: 0o755,
+  'var/tmp': 0o1777,
+}
+
+/** Home of root in images of the ostree kind, where `/root` is a link. */
+const ROOT_HOME = 'var/roothome'
+
+/**
+ * Completes the tree of an image to one that runs as a root filesystem: directories that container
+ * images leave out, the targets below `/var` of links such as `/home → var/home`, and an empty machine
+ * id, which systemd fills at the first boot (machine-id(5)). What is there stays as it is.
+ */
+export function completeRoot(tree: FileTree, mtime: Timestamp): void {
+  for (const [path, mode] of Object.entries(DIRECTORIES)) {
+    // A link, such as /tmp → run/tmp, is the image's own decision.
+    if (!lookup(tree, path)) ensureDirectory(tree, path, { mode, mtime })
+  }
+  for (const target of danglingTargets(tree)) {
+    ensureDirectory(tree, target, { mode: target === ROOT_HOME ? 0o700 : 0o755, mtime })
+  }
+  if (lookup(tree, 'etc') && !lookup(tree, 'etc/machine-id')) {
+    putInode(tree, 'etc/machine-id', createFile('', { mode: 0o444, mtime }))
+  }
+}
+
+/** Targets below `/var` of links at the top and of `/usr/local`, that are not there. */
+function danglingTargets(tree: FileTree): string[] {
+  const links = sortedEntries(tree.root).map(([name, inode]) => ({ name, base: '', inode }))
+  const local = lookup(tree, 'usr/local')
+  if (local) links.push({ name: 'usr/local', base: 'usr', inode: local })
+  return links.flatMap(({ name, base, inode }) => {
+    if (inode.type !== 'symlink' || resolvePath(tree, name)) return []
+    const names: string[] = []
+    for (const part of splitPath(inode.target.startsWith('/') ? inode.target : `${base}/${inode.target}`)) {
+      if (part === '..') names.pop()
+      else names.push(part)
+    }
+    return names[0] === 'var' && names.length > 1 ? [names.join('/')] : []
+  })
+}

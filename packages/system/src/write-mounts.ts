@@ -1,0 +1,60 @@
+import type { Timestamp } from '@bootable/tree'
+import { createFile, createSymlink, ensureDirectory, putInode } from '@bootable/tree'
+import { readText, writeText } from './edit.ts'
+import { mergeFstab } from './fstab.ts'
+import type { InstalledSystem } from './installed-system.ts'
+import { mountUnit } from './mount-units.ts'
+import type { MountPoint } from './mounts.ts'
+
+/** Options of {@link writeMounts}. */
+export interface WriteMountsOptions {
+  /** Time stamp of what is written, in seconds since 1970. */
+  readonly clock: number
+  /**
+   * Who mounts: `/etc/fstab`, units of systemd below `/etc/systemd/system`, or nobody.
+   * @defaultValue `fstab` for the plain layout, `units` for ostree
+   */
+  readonly style?: 'fstab' | 'units' | 'none'
+  /** Directory of the `/etc` that is edited. @defaultValue `etc` */
+  readonly etc?: string
+}
+
+/**
+ * Writes the mounts of the finished disk into a system, and makes the directories they are mounted on.
+ * Edits `system.sysroot`. Lines of an fstab that the image brings stay, but for the same places.
+ *
+ * In the plain layout nothing remounts the root filesystem for writing but its own line: `ro` of `/`
+ * and `/boot`, which is right for ostree, is left out there.
+ */
+export async function writeMounts(
+  system: InstalledSystem,
+  mounts: readonly MountPoint[],
+  options: WriteMountsOptions,
+): Promise<void> {
+  const { sysroot, layout } = system
+  const { clock, style = layout === 'plain' ? 'fstab' : 'units', etc = 'etc' } = options
+  const mtime: Timestamp = { seconds: clock, nanoseconds: 0 }
+  const wanted = layout === 'plain' ? mounts.map(writable) : mounts
+  for (const { type, path } of wanted) {
+    if (type !== 'swap' && layout === 'plain') ensureDirectory(sysroot, path, { mtime })
+  }
+  if (style === 'fstab') {
+    const text = (await readText(sysroot, `${etc}/fstab`)) ?? ''
+    ensureDirectory(sysroot, etc, { mtime })
+    writeText(sysroot, `${etc}/fstab`, mergeFstab(text, wanted), { mtime })
+  } else if (style === 'units') {
+    const folder = `${etc}/systemd/system`
+    ensureDirectory(sysroot, `${folder}/multi-user.target.wants`, { mtime })
+    for (const { name, text } of wanted.map(mountUnit)) {
+      putInode(sysroot, `${folder}/${name}`, createFile(text, { mtime }))
+      const link = createSymlink(`/etc/systemd/system/${name}`, { mtime })
+      putInode(sysroot, `${folder}/multi-user.target.wants/${name}`, link)
+    }
+  }
+}
+
+function writable(mount: MountPoint): MountPoint {
+  if (mount.path !== '/' && mount.path !== '/boot') return mount
+  const options = mount.options.split(',').filter((option) => option !== 'ro' && option !== '')
+  return { ...mount, options: options.length > 0 ? options.join(',') : 'defaults' }
+}
