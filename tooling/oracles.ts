@@ -131,7 +131,16 @@ export function fsckFat(path: string): Promise<string[]> {
 
 /** Findings of `sgdisk -v`; none for a faultless GPT. */
 export function sgdiskVerify(path: string): Promise<string[]> {
-  const usual = [/^No problems found\. /, /^available in \d+$/, /^segments?, the largest of which/]
+  const usual = [
+    /^No problems found\. /,
+    /^available in \d+$/,
+    /^segments?, the largest of which/,
+    // As util-linux does it, the first usable sector is 2048; sgdisk thinks that worth four lines.
+    /^Warning: There is a gap between the main partition table \(ending sector 33\)$/,
+    /^and the first usable sector \(2048\)\. This is helpful in some exotic configurations,$/,
+    /^but is unusual\. The util-linux fdisk program often creates disks like this\.$/,
+    /^Using 'j' on the experts' menu can adjust this gap\.$/,
+  ]
   return findings('sgdisk', ['-v', path], usual)
 }
 
