@@ -116,7 +116,8 @@ function networkError(error: unknown, request: { method: string; url: string }):
   const root = rootCause(error)
   const retryable = !LASTING.test(root.code ?? '')
   const message = `${request.method} ${request.url} failed: ${root.message}`
-  return registryError('NETWORK', message, { ...request, retryable, cause: root.code }, { cause: error })
+  const details = { ...request, retryable, ...(root.code !== undefined && { cause: root.code }) }
+  return registryError('NETWORK', message, details, { cause: error })
 }
 
 /** `fetch` says only `fetch failed`; what happened is in the cause of its error. */

@@ -38,13 +38,18 @@ export function contentRangeOf(headers: Headers): { start: number; end: number; 
   return match[3] === '*' ? range : { ...range, size: Number(match[3]) }
 }
 
+const LINK_PARAMETER = String.raw`;\s*([^\s=;,]+)(?:=(?:"([^"]*)"|([^\s";,]*)))?`
+const LINK = new RegExp(String.raw`<([^<>]*)>((?:\s*${LINK_PARAMETER})*)`, 'g')
+
 /** The links of a `Link` header that have a relation. Text that is not a link is passed over. */
 export function linksOf(headers: Headers): Link[] {
   const links: Link[] = []
-  const pattern = /<([^<>]*)>((?:\s*;\s*[^\s=;,]+(?:=(?:"[^"]*"|[^\s";,]*))?)*)/g
-  for (const [, target = '', parameters = ''] of (headers.get('link') ?? '').matchAll(pattern)) {
-    const relation = /;\s*rel=(?:"([^"]*)"|([^\s";,]+))/i.exec(parameters)
-    if (relation) links.push({ target, relation: (relation[1] ?? relation[2] ?? '').toLowerCase() })
+  for (const [, target = '', parameters = ''] of (headers.get('link') ?? '').matchAll(LINK)) {
+    for (const [, name = '', quoted, word = ''] of parameters.matchAll(new RegExp(LINK_PARAMETER, 'g'))) {
+      if (name.toLowerCase() !== 'rel') continue
+      links.push({ target, relation: (quoted ?? word).toLowerCase() })
+      break
+    }
   }
   return links
 }

@@ -41,6 +41,15 @@ export async function scriptedServer(
   return { host: `127.0.0.1:${port}`, url: `http://127.0.0.1:${port}`, seen }
 }
 
+/** A port of the loopback interface that nobody listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer()
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
 export function digestOf(content: string | Uint8Array): Descriptor['digest'] {
   return parseDigest(`sha256:${createHash('sha256').update(content).digest('hex')}`)
 }

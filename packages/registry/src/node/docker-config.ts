@@ -1,0 +1,34 @@
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import type { Credentials } from '../auth/credentials.ts'
+import { decodeAuth, hostOfKey, readConfigFile } from './auth-file.ts'
+import { runCredentialHelper } from './credential-helper.ts'
+
+/** Options of {@link dockerCredentials}. */
+export interface DockerCredentialsOptions {
+  /** @defaultValue `$DOCKER_CONFIG/config.json`, else `~/.docker/config.json` */
+  readonly path?: string
+}
+
+/**
+ * Credentials as `docker login` leaves them: the helper of the host (`credHelpers`), else the helper for
+ * all hosts (`credsStore`), else what stands in the file itself (`auths`).
+ *
+ * A file that is not there holds no credentials. @throws BootableError `CREDENTIALS_UNREADABLE`
+ */
+export function dockerCredentials(options: DockerCredentialsOptions = {}): Credentials {
+  const folder = process.env.DOCKER_CONFIG || join(homedir(), '.docker')
+  const path = options.path ?? join(folder, 'config.json')
+  return async ({ key, host }, { signal }) => {
+    const config = await readConfigFile(path)
+    if (!config) return undefined
+    const helper = config.credHelpers?.[key] ?? config.credHelpers?.[host] ?? config.credsStore
+    if (typeof helper === 'string' && helper !== '') {
+      const found = await runCredentialHelper(helper, key, signal ? { signal } : {})
+      if (found) return found
+    }
+    const auths = Object.entries(config.auths ?? {})
+    const entry = config.auths?.[key] ?? auths.find(([name]) => hostOfKey(name) === host)?.[1]
+    return decodeAuth(entry, path)
+  }
+}

@@ -1,0 +1,5 @@
+export * from './containers-auth.ts'
+export * from './credential-helper.ts'
+export * from './docker-config.ts'
+export * from './options.ts'
+export * from './transport.ts'
