@@ -1,4 +1,4 @@
-import { splitArguments } from '../entries/arguments.ts'
+import { splitKernelArguments } from '@bootable/system'
 import { quoteGrubArguments, quoteGrubWord } from './quote.ts'
 
 /** What the menu of {@link formatGrubConfig} shows. */
@@ -40,7 +40,7 @@ ${initrd === undefined ? '' : `  initrd ${quoteGrubWord(initrd)}\n`}}
  * mirrors its console there by itself, and everything would appear twice.
  */
 function formatSerialConsole(options: string): string {
-  for (const argument of splitArguments(options)) {
+  for (const argument of splitKernelArguments(options)) {
     const [, unit, speed = '115200'] = /^console=ttyS(\d+)(?:,(\d+))?/.exec(argument) ?? []
     if (unit === undefined) continue
     return `

@@ -1,5 +1,5 @@
 import { BootableError } from '@bootable/bytes'
-import { splitArguments } from '../entries/arguments.ts'
+import { splitKernelArguments } from '@bootable/system'
 import { checkLine } from '../entries/entry.ts'
 import type { BootloaderErrorCode } from '../errors.ts'
 
@@ -22,7 +22,7 @@ export function quoteGrubWord(text: string): string {
  * @throws BootableError `BOOTLOADER_TEXT_INVALID` on an argument that would reach the kernel changed
  */
 export function quoteGrubArguments(commandLine: string): string {
-  return splitArguments(checkLine(commandLine, 'the kernel command line')).map(quoteArgument).join(' ')
+  return splitKernelArguments(checkLine(commandLine, 'the kernel command line')).map(quoteArgument).join(' ')
 }
 
 function quoteArgument(argument: string): string {

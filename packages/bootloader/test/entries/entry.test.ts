@@ -2,7 +2,6 @@ import { formatBootEntry, parseBootEntry, readBootEntries } from '@bootable/boot
 import { createFile, createSymlink, createTree, ensureDirectory, putInode } from '@bootable/tree'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { splitArguments } from '../../src/entries/arguments.ts'
 
 describe('parseBootEntry', () => {
   test('keeps unknown keys, joins options, skips comments and empty lines', () => {
@@ -86,14 +85,4 @@ describe('readBootEntries', () => {
     putInode(tree, 'loader/entries/a.conf', createFile(content))
     await expect(readBootEntries(tree)).rejects.toMatchObject({ name: 'FormatError', code: 'FORMAT_INVALID' })
   })
-})
-
-test.each([
-  ['  a  b=c ', ['a', 'b=c']],
-  ['dyndbg="file a.c +p" quiet', ['dyndbg="file a.c +p"', 'quiet']],
-  ['"x=a b" y', ['"x=a b"', 'y']],
-  ['x="open to the end', ['x="open to the end']],
-  ['', []],
-])('splitArguments(%j)', (line, words) => {
-  expect(splitArguments(line)).toEqual(words)
 })
