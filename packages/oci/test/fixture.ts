@@ -2,18 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
 import { concatBytes, memorySource, utf8 } from '@bootable/bytes'
-import {
-  blobOf,
-  type Descriptor,
-  digestBytes,
-  type ImageConfig,
-  type ImageManifest,
-  type ImageStore,
-  MEDIA_TYPE,
-  type Platform,
-} from '@bootable/oci'
+import { nodeRuntime } from '@bootable/bytes/node'
+import { blobOf, type Descriptor, digestBytes, type ImageStore, type Platform, putImage } from '@bootable/oci'
 import { afterAll } from 'vitest'
 
 /** A member of {@link tarOf}: a regular file unless told otherwise. */
@@ -61,43 +52,23 @@ export interface TestImageOptions {
   readonly compression?: 'none' | 'gzip'
   /** Content of the files, one a layer. @defaultValue two layers */
   readonly files?: readonly string[]
-  readonly labels?: Readonly<Record<string, string>>
 }
 
 /** Puts a small image into a store; every layer holds one file. */
-export async function putTestImage(
+export function putTestImage(
   store: ImageStore,
-  reference: string | undefined,
+  reference: string,
   options: TestImageOptions = {},
 ): Promise<Descriptor> {
-  const { platform = { architecture: 'amd64', os: 'linux' }, compression = 'gzip' } = options
-  const tars = (options.files ?? ['lower\n', 'upper\n']).map((text, index) =>
-    tarOf({ name: `file${index}`, content: text }),
+  const { files = ['lower\n', 'upper\n'], platform, compression = 'gzip' } = options
+  const layers = files.map(
+    (content, index) =>
+      async function* () {
+        yield tarOf({ name: `file${index}`, content })
+      },
   )
-  const config: ImageConfig = {
-    created: '2025-06-15T15:06:40Z',
-    ...platform,
-    config: { Cmd: ['/sbin/init'], Labels: options.labels ?? {} },
-    rootfs: { type: 'layers', diff_ids: tars.map((tar) => digestBytes(tar)) },
-    history: tars.map((_, index) => ({ created_by: `layer ${index}` })),
-  }
-  const mediaType = compression === 'gzip' ? MEDIA_TYPE.layerGzip : MEDIA_TYPE.layer
-  const layers: Descriptor[] = []
-  for (const tar of tars) {
-    layers.push(
-      await putBytes(store, compression === 'gzip' ? new Uint8Array(gzipSync(tar)) : tar, mediaType),
-    )
-  }
-  const manifest: ImageManifest = {
-    schemaVersion: 2,
-    mediaType: MEDIA_TYPE.manifest,
-    config: await putBytes(store, utf8(JSON.stringify(config)), MEDIA_TYPE.config),
-    layers,
-  }
-  return store.putManifest(utf8(JSON.stringify(manifest)), {
-    mediaType: MEDIA_TYPE.manifest,
-    ...(reference !== undefined && { reference }),
-  })
+  const parts = { layers, created: '2025-06-15T15:06:40Z', ...(platform && { platform }) }
+  return putImage(store, parts, { reference, compression, runtime: nodeRuntime })
 }
 
 /** A fresh folder, removed after the tests of the file. */

@@ -31,7 +31,9 @@ export async function writeArchive(
       feed(archive, files, options.signal).catch(note),
       writeChunks(chunks, output).catch(note),
     ])
-    if (failures.length > 0) throw failures[0]
+    if (failures.length === 0) return
+    options.signal?.throwIfAborted()
+    throw failures[0]
   })
 }
 

@@ -11,12 +11,6 @@ const MAX_MEMBERS = 100_000
 /** Links followed from one member to the next. */
 const MAX_LINKS = 8
 
-/** An archive of files that can be read anywhere. */
-export interface ArchiveFiles extends LayoutFiles {
-  /** Whether it has all of these files; what kind of archive it is shows in that. */
-  hasAll(...paths: string[]): boolean
-}
-
 /**
  * Looks at the headers of an archive; bodies are hopped over. As when it is unpacked, the last of several
  * members of one name counts, and links (old `docker save` writes them) lead to another member.
@@ -24,7 +18,7 @@ export interface ArchiveFiles extends LayoutFiles {
  * @param name for messages
  * @throws FormatError when it is not a tar archive, is compressed, or was cut
  */
-export async function openArchive(source: ByteSource, name: string): Promise<ArchiveFiles> {
+export async function openArchive(source: ByteSource, name: string): Promise<LayoutFiles> {
   await refuseCompressed(source, name)
   const members = new Map<string, TarMember>()
   for (const member of await indexTar(source, { limits: { entries: MAX_MEMBERS } })) {
@@ -38,7 +32,6 @@ export async function openArchive(source: ByteSource, name: string): Promise<Arc
     name,
     open: async (path) => find(path),
     has: async (path) => find(path) !== undefined,
-    hasAll: (...paths) => paths.every((path) => find(path) !== undefined),
   }
 }
 

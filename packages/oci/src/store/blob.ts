@@ -45,7 +45,11 @@ export async function* verifyBlob(
 }
 
 /** Checks bytes that are in memory against a descriptor, as {@link verifyBlob} does for a stream. */
-export function verifyBytes(bytes: Uint8Array, descriptor: Descriptor, options: RuntimeOptions = {}): void {
+export function verifyBytes(
+  bytes: Uint8Array,
+  descriptor: Pick<Descriptor, 'digest' | 'size'>,
+  options: RuntimeOptions = {},
+): void {
   const { runtime = portableRuntime } = options
   if (bytes.length !== descriptor.size) throw sizeMismatch(descriptor, bytes.length)
   const algorithm = hashAlgorithm(descriptor.digest)
@@ -70,7 +74,10 @@ export function shortDigest(digest: string): string {
   return digest.slice(digest.indexOf(':') + 1).slice(0, 12)
 }
 
-function sizeMismatch({ digest, size }: Descriptor, actual: number): BootableError<OciErrorCode> {
+function sizeMismatch(
+  { digest, size }: Pick<Descriptor, 'digest' | 'size'>,
+  actual: number,
+): BootableError<OciErrorCode> {
   const found = actual > size ? 'there are more' : `there are ${actual}`
   return new BootableError('SIZE_MISMATCH', `${digest} should have ${size} bytes, but ${found}`, {
     details: { digest, expected: size, actual },
@@ -78,7 +85,7 @@ function sizeMismatch({ digest, size }: Descriptor, actual: number): BootableErr
   })
 }
 
-function digestMismatch({ digest }: Descriptor, actual: string): BootableError<OciErrorCode> {
+function digestMismatch({ digest }: Pick<Descriptor, 'digest'>, actual: string): BootableError<OciErrorCode> {
   return new BootableError('DIGEST_MISMATCH', `the content of ${digest} has the digest ${actual}`, {
     details: { expected: digest, actual },
     hint: 'the copy is damaged or was tampered with: fetch it again',

@@ -57,7 +57,7 @@ export function contentStore(
         if (root) return root
         if (!(await backend.has(reference))) throw noSuchName(name, reference, roots)
         const raw = await readManifest(reference, MAX_DOCUMENT)
-        return createManifest(raw, { runtime }).descriptor
+        return createManifest(raw, { digest: reference, runtime }).descriptor
       }
       const matching = reference === '' ? roots : roots.filter((root) => isNamed(root, reference))
       const [first] = matching

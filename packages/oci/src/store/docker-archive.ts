@@ -14,9 +14,9 @@ import { parseConfig } from '../wire/documents.ts'
 import { MEDIA_TYPE } from '../wire/media-types.ts'
 import { formatReference, normalizeDockerHub, parseReference } from '../wire/reference.ts'
 import type { Descriptor, ImageManifest } from '../wire/types.ts'
-import { type ArchiveFiles, openArchive } from './archive.ts'
+import { openArchive } from './archive.ts'
 import { contentStore } from './content.ts'
-import { nameRoot } from './layout.ts'
+import { type LayoutFiles, nameRoot } from './layout.ts'
 import { MAX_DOCUMENT } from './manifest.ts'
 import type { ArchiveOptions } from './oci-archive.ts'
 import { readOnly } from './read-only.ts'
@@ -79,7 +79,7 @@ export async function dockerArchiveStore(
   }
 }
 
-async function readEntries(files: ArchiveFiles): Promise<readonly DockerArchiveEntry[]> {
+async function readEntries(files: LayoutFiles): Promise<readonly DockerArchiveEntry[]> {
   const raw = await readFile(files, 'manifest.json')
   const value = parseJson(raw, 'docker-archive')
   manifestJson(value, { format: 'docker-archive', path: 'manifest.json' })
@@ -87,7 +87,7 @@ async function readEntries(files: ArchiveFiles): Promise<readonly DockerArchiveE
 }
 
 async function readContents(
-  files: ArchiveFiles,
+  files: LayoutFiles,
   entries: readonly DockerArchiveEntry[],
   runtime: Runtime,
 ): Promise<Contents> {
@@ -136,7 +136,7 @@ async function describeLayer(layer: ByteSource, diffId: Digest, runtime: Runtime
   return { mediaType, digest: digestOf('sha256', hash.digest()), size: layer.size }
 }
 
-async function openFile(files: ArchiveFiles, path: string): Promise<ByteSource> {
+async function openFile(files: LayoutFiles, path: string): Promise<ByteSource> {
   const source = await files.open(path.replace(/^(?:\.?\/)+/, ''))
   if (source) return source
   const shown = JSON.stringify(path.slice(0, 200))
@@ -148,7 +148,7 @@ async function openFile(files: ArchiveFiles, path: string): Promise<ByteSource> 
   )
 }
 
-async function readFile(files: ArchiveFiles, path: string): Promise<Uint8Array> {
+async function readFile(files: LayoutFiles, path: string): Promise<Uint8Array> {
   return readAll(await openFile(files, path), MAX_DOCUMENT)
 }
 

@@ -7,7 +7,7 @@ import { type Descriptor, type ImageIndex, REF_NAME } from '../wire/types.ts'
 import type { ContentBackend } from './content.ts'
 import { MAX_DOCUMENT } from './manifest.ts'
 
-/** The files of an image layout, in a folder or in an archive. Paths are relative and have no `./`. */
+/** The files of an image, in a folder or in an archive. Paths are relative and have no `./`. */
 export interface LayoutFiles {
   /** For messages. */
   readonly name: string

@@ -1,7 +1,7 @@
 import type { RuntimeOptions } from '@bootable/bytes'
 import { BootableError, collect, FormatError, formatSize, MiB } from '@bootable/bytes'
 import { parseJson } from '../wire/check.ts'
-import { digestBytes } from '../wire/digest.ts'
+import { type Digest, digestBytes } from '../wire/digest.ts'
 import { parseIndex, parseManifest } from '../wire/documents.ts'
 import type { OciErrorCode } from '../wire/errors.ts'
 import { isIndexMediaType, isManifestMediaType, MEDIA_TYPE } from '../wire/media-types.ts'
@@ -20,6 +20,8 @@ export interface CreateManifestOptions extends RuntimeOptions {
   readonly mediaType?: string
   /** What the bytes must be. */
   readonly descriptor?: Descriptor
+  /** What they must hash to, where that is all that is known. */
+  readonly digest?: Digest
 }
 
 /**
@@ -30,8 +32,9 @@ export interface CreateManifestOptions extends RuntimeOptions {
  * @throws BootableError `DIGEST_MISMATCH`, `SIZE_MISMATCH`, `MEDIA_TYPE_UNSUPPORTED`; FormatError
  */
 export function createManifest(raw: Uint8Array, options: CreateManifestOptions = {}): Manifest {
-  const { descriptor } = options
+  const { descriptor, digest } = options
   if (descriptor) verifyBytes(raw, descriptor, options)
+  if (digest) verifyBytes(raw, { digest, size: raw.length }, options)
   const mediaType = options.mediaType ?? descriptor?.mediaType ?? inferMediaType(raw)
   const value = parseAs(raw, mediaType)
   for (const other of [descriptor?.mediaType, value.mediaType]) {
@@ -43,8 +46,8 @@ export function createManifest(raw: Uint8Array, options: CreateManifestOptions =
       )
     }
   }
-  const own = descriptor ?? { mediaType, digest: digestBytes(raw, options), size: raw.length }
-  return { raw, mediaType, descriptor: own, value }
+  const own = { mediaType, digest: digest ?? digestBytes(raw, options), size: raw.length }
+  return { raw, mediaType, descriptor: descriptor ?? own, value }
 }
 
 function parseAs(raw: Uint8Array, mediaType: string): ImageIndex | ImageManifest {

@@ -2,7 +2,7 @@ import { readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { collect, decodeUtf8, memorySource } from '@bootable/bytes'
-import { indexTar, memoryStore, openImage } from '@bootable/oci'
+import { type ImageStore, indexTar, memoryStore, openImage } from '@bootable/oci'
 import { openDockerArchive, openOciArchive, writeDockerArchive, writeOciArchive } from '@bootable/oci/node'
 import { describe, expect, test } from 'vitest'
 import { listFiles, putTestImage, temporaryFolder } from '../fixture.ts'
@@ -105,9 +105,19 @@ describe('oci-archive', () => {
     await expect(
       writeOciArchive(target, [{ source: { ...image, store: damaged }, name: '' }]),
     ).rejects.toThrow('dead')
-    const reason = new Error('enough')
-    const { signal } = { signal: AbortSignal.abort(reason) }
-    await expect(writeOciArchive(target, [{ source: image, name: '' }], { signal })).rejects.toBe(reason)
+    for (const blobsBefore of [0, 1, 2]) {
+      const controller = new AbortController()
+      let opened = 0
+      const cancelling: ImageStore = {
+        ...store,
+        openBlob: (...call) => {
+          if (opened++ === blobsBefore) controller.abort('enough')
+          return store.openBlob(...call)
+        },
+      }
+      const images = [{ source: { ...image, store: cancelling }, name: '' }]
+      await expect(writeOciArchive(target, images, { signal: controller.signal })).rejects.toBe('enough')
+    }
     expect((await listFiles(folder)).filter((name) => name.includes('never'))).toEqual([])
   })
 })

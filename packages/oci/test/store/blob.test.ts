@@ -2,6 +2,7 @@ import { collect, memorySource, type ProgressEvent, utf8 } from '@bootable/bytes
 import { nodeRuntime } from '@bootable/bytes/node'
 import {
   blobOf,
+  contentStore,
   copyImage,
   type Descriptor,
   digestBytes,
@@ -147,4 +148,34 @@ describe('copyImage', () => {
     expect(opened).toBeLessThanOrEqual(3)
     await expect(target.resolve('copy')).rejects.toMatchObject({ code: 'REFERENCE_UNKNOWN' })
   })
+})
+
+describe('putImage', () => {
+  test('equal parts give an equal image, compressed or not', async () => {
+    for (const compression of ['gzip', 'none'] as const) {
+      const [one, two] = [memoryStore(), memoryStore()]
+      const descriptor = await putTestImage(one, 'v1', { compression })
+      expect(await putTestImage(two, 'v1', { compression })).toEqual(descriptor)
+      const { layers } = await openImage(one, 'v1')
+      for (const layer of layers) {
+        expect(layer.compression).toBe(compression)
+        const tar = nodeRuntime.decompress(compression, await one.openBlob(layer.descriptor))
+        expect(digestBytes(await collect(tar))).toBe(layer.diffId)
+      }
+    }
+  })
+})
+
+test('what lies under a digest is checked also when it is found by that digest alone', async () => {
+  const source = memoryStore()
+  const { digest } = await putTestImage(source, 'v1')
+  const { raw } = await source.getManifest(digest)
+  const lying = contentStore({
+    name: 'liar',
+    open: async () => memorySource(new Uint8Array([...raw, 0x20])),
+    has: async () => true,
+    roots: async () => [],
+  })
+  await expect(lying.resolve(digest)).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' })
+  await expect(lying.getManifest(digest)).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' })
 })

@@ -26,7 +26,7 @@ async function putIndex(
 
 async function putPlatform(store: ImageStore, text: string): Promise<Descriptor> {
   const platform = parsePlatform(text)
-  return { ...(await putTestImage(store, undefined, { platform, files: [text] })), platform }
+  return { ...(await putTestImage(store, '', { platform, files: [text] })), platform }
 }
 
 /** Puts the test image with its manifest changed. */
@@ -34,7 +34,7 @@ async function putChanged(
   store: ImageStore,
   change: (manifest: ImageManifest) => Partial<ImageManifest>,
 ): Promise<void> {
-  const { value } = await store.getManifest(await putTestImage(store, undefined))
+  const { value } = await store.getManifest(await putTestImage(store, ''))
   const raw = json({ ...value, ...change(value as ImageManifest) })
   await store.putManifest(raw, { mediaType: MEDIA_TYPE.manifest, reference: 'changed' })
 }
@@ -76,7 +76,7 @@ describe('openImage', () => {
 
   test('entries without a platform are looked into; artifacts among them are passed over', async () => {
     const store = memoryStore()
-    const image = await putTestImage(store, undefined)
+    const image = await putTestImage(store, '')
     const config = await putBytes(store, utf8('{}'), MEDIA_TYPE.empty)
     const artifact = { schemaVersion: 2, mediaType: MEDIA_TYPE.manifest, config, layers: [] }
     const signature = await store.putManifest(json(artifact), { mediaType: MEDIA_TYPE.manifest })
