@@ -59,8 +59,7 @@ export function folderLayerCache(folder: string): LayerCache {
     },
     async create(diffId) {
       const { area, tar, index } = paths(diffId)
-      await mkdir(area, { recursive: true })
-      await removeStale(area)
+      await prepare(area)
       const partial = `${tar}.${randomBytes(4).toString('hex')}.partial`
       const file = await createLayerFile(partial)
       return {
@@ -187,7 +186,18 @@ async function openTar(path: string, size: number): Promise<CachedLayer['content
   return undefined
 }
 
-async function removeStale(folder: string): Promise<void> {
+/** Makes the folder and takes away what killed processes left in it. */
+async function prepare(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true })
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new BootableError('FILE_NOT_WRITABLE', `cannot make the layer cache ${folder}: ${reason}`, {
+      details: { path: folder },
+      hint: 'choose another folder for the cache',
+      cause,
+    })
+  }
   for (const name of await readdir(folder)) {
     if (!name.endsWith('.partial')) continue
     const path = join(folder, name)
