@@ -1,5 +1,6 @@
 export type { Ext4ErrorCode } from './errors.ts'
-export { type Ext4Superblock, readExt4Superblock } from './facts.ts'
 export type { Ext4SizeOptions, WriteExt4Options } from './options.ts'
 export { type Ext4Measure, measureExt4 } from './plan.ts'
+export { type Ext4Filesystem, readExt4 } from './reader.ts'
+export { type Ext4Superblock, readExt4Superblock } from './superblock.ts'
 export { type Ext4Layout, writeExt4 } from './writer.ts'

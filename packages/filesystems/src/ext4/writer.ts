@@ -18,7 +18,7 @@ import type { PlacedContent } from './placement.ts'
 import { type Ext4Plan, planExt4 } from './plan.ts'
 import { backupGroups, encodeReservedDescriptors, encodeResizeIndirect, resizeInodeSize } from './resize.ts'
 import { findSparseRuns } from './sparse.ts'
-import { countPlan, encodeSuperblock } from './superblock.ts'
+import { countPlan, encodeSuperblock } from './superblock-encode.ts'
 
 /** What {@link writeExt4} made. */
 export interface Ext4Layout {
