@@ -29,7 +29,11 @@ export function customizeFiles(tree: FileTree, options: CustomizeFilesOptions): 
     const found = resolvePath(tree, wanted.path)
     if (found && found.inode.type !== 'directory') throw inTheWay(wanted.path, 'a directory')
     if (found) Object.assign(found.inode, given, { mtime })
-    else ensureDirectory(tree, wanted.path, { ...given, mtime })
+    else {
+      // Owner and mode are the directory's own, not those of the parents that it asks for.
+      ensureDirectory(tree, parentOf(wanted.path), { mtime })
+      ensureDirectory(tree, wanted.path, { ...given, mtime })
+    }
   }
   for (const wanted of files) {
     requireParent(tree, wanted.path, false)
@@ -69,8 +73,12 @@ function ownerId(
   )
 }
 
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/'))
+}
+
 function requireParent(tree: FileTree, path: string, make: boolean): void {
-  const parent = path.slice(0, path.lastIndexOf('/'))
+  const parent = parentOf(path)
   const found = resolvePath(tree, parent)
   if (found?.inode.type === 'directory' || (make && !found)) return
   if (found) throw inTheWay(parent, 'a directory')

@@ -13,7 +13,7 @@ export * from './errors.ts'
 export { mergeFstab } from './fstab.ts'
 export * from './install-configuration.ts'
 export * from './installed-system.ts'
-export { findKernels, requireBootable } from './kernel.ts'
+export { findKernels, isLabelledBootable, requireBootable } from './kernel.ts'
 export {
   collectKernelArguments,
   composeKernelArguments,

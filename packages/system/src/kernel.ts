@@ -60,6 +60,7 @@ export function requireBootable(tree: FileTree, labels?: Readonly<Record<string,
   return kernel
 }
 
-function isLabelledBootable(labels: Readonly<Record<string, string>>): boolean {
+/** Whether the labels of an image say that it is bootable: `containers.bootc=1` or `ostree.bootable`. */
+export function isLabelledBootable(labels: Readonly<Record<string, string>>): boolean {
   return labels['containers.bootc'] === '1' || ['1', 'true'].includes(labels['ostree.bootable'] ?? '')
 }
