@@ -11,8 +11,10 @@ export type DiskErrorCode =
   | 'PARTITION_TABLE_INVALID'
   /** The device has fewer bytes than the plan. */
   | 'DEVICE_TOO_SMALL'
-  /** A filesystem of a type that nothing here writes or reads. */
+  /** A filesystem of a type that nothing here writes. */
   | 'FILESYSTEM_UNSUPPORTED'
+  /** No partition of a disk holds a root filesystem. */
+  | 'DISK_WITHOUT_ROOT'
 
 /** One reason why a disk cannot be planned as asked. */
 export interface DiskProblem {

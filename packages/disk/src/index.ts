@@ -1,4 +1,6 @@
 export { carveTree } from './disk/carve.ts'
+export type { DetectedFilesystem } from './disk/detect.ts'
+export { type Disk, type DiskPartition, openDisk, readDiskTree } from './disk/open-disk.ts'
 export { type WriteDiskOptions, writeDisk } from './disk/write-disk.ts'
 export type { DiskErrorCode, DiskProblem } from './errors.ts'
 export { type GptReadResult, readGpt } from './gpt/reader.ts'

@@ -1,5 +1,6 @@
 import { BootableError } from '@bootable/bytes'
 import { createDirectory, type Directory, type FileTree, splitPath } from '@bootable/tree'
+import type { DiskErrorCode } from '../errors.ts'
 
 /**
  * Splits a tree by mount point: one tree for each path.
@@ -50,7 +51,7 @@ function carveDirectory(
     const here = `${path}/${name}`
     const found = entries.get(name) ?? createDirectory({ mtime: directory.mtime })
     if (found.type !== 'directory') {
-      throw new BootableError(
+      throw new BootableError<DiskErrorCode>(
         'MOUNT_POINT_NOT_DIRECTORY',
         `${here} is a ${found.type}: nothing can be mounted there`,
         { details: { path: here, type: found.type } },

@@ -3,6 +3,7 @@ import { measureExt4, writeExt4 } from '@bootable/filesystems/ext4'
 import { measureFat, writeFat } from '@bootable/filesystems/fat'
 import type { MountPoint } from '@bootable/system'
 import type { FileTree } from '@bootable/tree'
+import type { DiskErrorCode } from '../errors.ts'
 
 /** What a filesystem needs to know about its place on the disk. */
 export interface DriverOptions extends OperationOptions {
@@ -51,7 +52,7 @@ const DRIVERS: Readonly<Record<string, FilesystemDriver>> = { ext4, vfat }
 export function driverOf(type: string): FilesystemDriver {
   const driver = Object.hasOwn(DRIVERS, type) ? DRIVERS[type] : undefined
   if (driver) return driver
-  throw new BootableError('FILESYSTEM_UNSUPPORTED', `no filesystem "${type}" can be written`, {
+  throw new BootableError<DiskErrorCode>('FILESYSTEM_UNSUPPORTED', `no filesystem "${type}" can be written`, {
     details: { type },
     hint: `possible: ${Object.keys(DRIVERS).join(', ')}`,
   })

@@ -1,10 +1,4 @@
-import {
-  type BlockDevice,
-  BootableError,
-  type OperationOptions,
-  type RuntimeOptions,
-  sliceDevice,
-} from '@bootable/bytes'
+import { type BlockDevice, type OperationOptions, type RuntimeOptions, sliceDevice } from '@bootable/bytes'
 import type { InstalledSystem } from '@bootable/system'
 import type { FileTree } from '@bootable/tree'
 import { checkPartitionTable, writeGpt } from '../gpt/writer.ts'
@@ -30,14 +24,7 @@ export async function writeDisk(
   options: WriteDiskOptions = {},
 ): Promise<void> {
   options.signal?.throwIfAborted()
-  checkPartitionTable(plan)
-  if (device.size < plan.size) {
-    throw new BootableError(
-      'DEVICE_TOO_SMALL',
-      `the device has ${device.size} bytes, the disk of the plan ${plan.size}`,
-      { details: { device: device.size, size: plan.size } },
-    )
-  }
+  checkPartitionTable(plan, device)
   const paths = plan.partitions.flatMap(({ filesystem }) => filesystem?.path ?? [])
   const trees = carveTree(system.sysroot, paths)
   const work = plan.partitions.flatMap((partition) => {

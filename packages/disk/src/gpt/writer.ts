@@ -6,6 +6,7 @@ import {
   guidToBytes,
   type OperationOptions,
 } from '@bootable/bytes'
+import type { DiskErrorCode } from '../errors.ts'
 import {
   ENTRY_COUNT,
   ENTRY_SIZE,
@@ -37,14 +38,7 @@ export async function writeGpt(
   options: OperationOptions = {},
 ): Promise<void> {
   const { sectorSize } = table
-  checkPartitionTable(table)
-  if (device.size < table.size) {
-    throw new BootableError(
-      'DEVICE_TOO_SMALL',
-      `the device has ${device.size} bytes, the disk is to have ${table.size}`,
-      { details: { device: device.size, size: table.size } },
-    )
-  }
+  checkPartitionTable(table, device)
   const layout = gptLayout(table.size, sectorSize)
   const entries = encodeEntries(table, layout)
 
@@ -62,11 +56,20 @@ export async function writeGpt(
   await device.write(MBR_RECORDS, encodeProtectiveMbr(layout))
 }
 
-/** @throws BootableError `PARTITION_TABLE_INVALID` */
-export function checkPartitionTable(table: PartitionTable): void {
+/** @throws BootableError `PARTITION_TABLE_INVALID`, `DEVICE_TOO_SMALL` */
+export function checkPartitionTable(table: PartitionTable, device: BlockDevice): void {
   const { size, sectorSize, partitions } = table
+  if (device.size < size) {
+    throw new BootableError<DiskErrorCode>(
+      'DEVICE_TOO_SMALL',
+      `the device has ${device.size} bytes, the disk is to have ${size}`,
+      { details: { device: device.size, size } },
+    )
+  }
   const fail = (problem: string): never => {
-    throw new BootableError('PARTITION_TABLE_INVALID', problem, { details: { size, sectorSize } })
+    throw new BootableError<DiskErrorCode>('PARTITION_TABLE_INVALID', problem, {
+      details: { size, sectorSize },
+    })
   }
   if (sectorSize !== 512 && sectorSize !== 4096) fail(`sectors of ${sectorSize} bytes; they have 512 or 4096`)
   if (size % sectorSize !== 0) fail(`a disk of ${size} bytes is not made of whole ${sectorSize}-byte sectors`)

@@ -1,7 +1,7 @@
 import { type FilesystemCustomization, isAllowedMountPoint } from '@bootable/blueprint'
 import { BootableError, formatSize, parseSize } from '@bootable/bytes'
 import type { InstalledSystem } from '@bootable/system'
-import { type DiskProblem, problemsError } from '../errors.ts'
+import { type DiskErrorCode, type DiskProblem, problemsError } from '../errors.ts'
 import { ENTRY_COUNT } from '../gpt/format.ts'
 import { BASE_TABLES, extraEntry, type TableEntry } from './base-table.ts'
 
@@ -120,8 +120,8 @@ function isCanonical(path: string): boolean {
 }
 
 /** @param needed bytes of the smallest disk that would do */
-export function tooSmall(asked: number, needed: number): BootableError {
-  return new BootableError(
+export function tooSmall(asked: number, needed: number): BootableError<DiskErrorCode> {
+  return new BootableError<DiskErrorCode>(
     'DISK_TOO_SMALL',
     `the disk needs ${needed} bytes (${formatSize(needed)}), ${asked} bytes (${formatSize(asked)}) were asked for`,
     { details: { asked, needed }, hint: `ask for ${formatSize(needed)} or more, or for the size "minimum"` },

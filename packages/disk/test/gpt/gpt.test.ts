@@ -91,7 +91,7 @@ describe('writeGpt', () => {
     ['a long label', table([partition(1, 1, 1, { label: 'x'.repeat(37) })])],
     ['bit 64', table([partition(1, 1, 1, { attributes: [64] })])],
     ['sectors of 1024', table([], 64 * MiB, 1024)],
-    ['a disk of odd size', table([], 64 * MiB + 1)],
+    ['a disk of odd size', table([], 64 * MiB - 1)],
   ]
   test.each(mistakes)('refuses %s', async (_, mistaken) => {
     const device = memoryDevice(64 * MiB)
