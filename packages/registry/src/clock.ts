@@ -23,3 +23,16 @@ export const systemClock: Clock = {
       signal?.addEventListener('abort', abort, { once: true })
     }),
 }
+
+/**
+ * Waits for work that others wait for as well: the signal ends the waiting, with its reason, not the work.
+ */
+export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return work
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason)
+    if (signal.aborted) abort()
+    signal.addEventListener('abort', abort, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
+}

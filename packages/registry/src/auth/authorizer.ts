@@ -1,4 +1,4 @@
-import type { Clock } from '../clock.ts'
+import { type Clock, unlessAborted } from '../clock.ts'
 import { registryError } from '../errors.ts'
 import type { RegistryEventListener } from '../events.ts'
 import type { Redactor } from '../http/redact.ts'
@@ -170,14 +170,4 @@ function headerSafe(token: string, host: string): string {
     'CREDENTIALS_UNREADABLE',
     `the token stored for ${host} has characters that no header may have`,
   )
-}
-
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (!signal) return work
-  return new Promise((resolve, reject) => {
-    const abort = (): void => reject(signal.reason)
-    if (signal.aborted) abort()
-    signal.addEventListener('abort', abort, { once: true })
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
-  })
 }

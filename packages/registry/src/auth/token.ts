@@ -46,7 +46,7 @@ export async function fetchToken(request: TokenRequest): Promise<Token> {
   const answer = await request.send(post)
   // Servers that know no OAuth2 say so in one of these ways.
   if (answer.status !== 404 && answer.status !== 405) return readToken(post, request, answer)
-  answer.cancel()
+  await answer.cancel()
   return readToken(get(realm, request), request)
 }
 
@@ -85,7 +85,7 @@ async function readToken(sent: HttpRequest, request: TokenRequest, answer?: Http
   const { method, url } = sent
   const response = answer ?? (await request.send(sent))
   if (response.status >= 300 && response.status < 400) {
-    response.cancel()
+    await response.cancel()
     const details = { method, url: redactUrl(url), status: response.status }
     throw registryError('POLICY', `the token server ${url.host} redirects; that is not followed`, details)
   }

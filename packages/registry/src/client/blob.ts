@@ -44,7 +44,7 @@ export async function hasBlob(
     expected: [200, 404],
     signal,
   })
-  response.cancel()
+  await response.cancel()
   return response.status === 200
 }
 
@@ -105,7 +105,7 @@ async function* resumingBody(
         retryable: true,
       })
     } catch (error) {
-      response?.cancel()
+      await response?.cancel()
       response = undefined
       if (position - failedAt >= PROGRESS) backoff.reset()
       failedAt = position

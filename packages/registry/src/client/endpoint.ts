@@ -19,7 +19,7 @@ export async function probeOrigin(
 ): Promise<URL> {
   const ask = async (origin: URL): Promise<number> => {
     const response = await send({ method: 'GET', url: new URL('/v2/', origin), headers: {} })
-    response.cancel()
+    await response.cancel()
     return response.status
   }
   const secure = new URL(`https://${server}`)

@@ -39,7 +39,7 @@ export async function resolveManifest(
     ...manifestRequest('HEAD', checkReference(reference), signal),
     expected: [200, 400, 403, 405],
   })
-  response.cancel()
+  await response.cancel()
   const digest = response.headers.get('docker-content-digest')
   const size = numberOf(response.headers, 'content-length')
   const mediaType = mediaTypeOf(response.headers)

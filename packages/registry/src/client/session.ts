@@ -1,7 +1,7 @@
 import { type BootableError, portableRuntime, type Runtime } from '@bootable/bytes'
 import { type AuthorizationTarget, type Authorizer, createAuthorizer } from '../auth/authorizer.ts'
 import { type RepositoryAction, repositoryScope } from '../auth/scope.ts'
-import { systemClock } from '../clock.ts'
+import { systemClock, unlessAborted } from '../clock.ts'
 import type { RegistryEvent } from '../events.ts'
 import { exchange } from '../http/exchange.ts'
 import { responseError } from '../http/failure.ts'
@@ -86,8 +86,9 @@ export function createSession(options: RegistryOptions): Session {
   }
 
   async function ask(name: RepositoryName, request: RepositoryRequest): Promise<FollowedResponse> {
-    const { method, action, expected, codes, signal } = request
-    const origin = await originOf(name.server)
+    const { method, path, headers, action, expected, codes, signal } = request
+    const origin = await unlessAborted(originOf(name.server), signal)
+    const url = typeof path === 'string' ? new URL(`/v2/${name.repository}/${path}`, origin) : path
     const target: AuthorizationTarget = {
       host: name.host,
       repository: name.repository,
@@ -95,53 +96,55 @@ export function createSession(options: RegistryOptions): Session {
       origin,
       scope: repositoryScope(name.repository, action),
     }
-    const url =
-      typeof request.path === 'string'
-        ? new URL(`/v2/${name.repository}/${request.path}`, origin)
-        : request.path
-
-    const attempt = (authorization: string | undefined): Promise<FollowedResponse> => {
-      const headers = {
-        ...request.headers,
-        ...(authorization !== undefined && { Authorization: authorization }),
-      }
-      return followRedirects({ method, url, headers }, (each) => send(each, signal))
-    }
-    let authorization = await authorizer.current(target, signal)
-    let response = await attempt(authorization?.value)
-    // A host that a redirect led to gets no answer to its challenges.
-    const isOurs = response.url.origin === origin.origin
-    if (response.status === 401 && isOurs) {
-      const challenges = response.headers.get('www-authenticate') ?? (await pingChallenges(origin, signal))
-      const answer = await authorizer.answer(target, challenges, authorization, signal)
-      if (answer) {
-        response.cancel()
-        authorization = answer
-        response = await attempt(answer.value)
-      }
-    }
+    const { response, isAnonymous } = await authorised(target, signal, (authorization) =>
+      followRedirects({ method, url, headers: { ...headers, ...authorization } }, (each) =>
+        send(each, signal),
+      ),
+    )
     for (const message of warningsOf(response.headers)) {
       emit({ type: 'warning', message: `${name.host}: ${redactor.clean(message)}` })
     }
     if (expected.includes(response.status)) return response
-    const isUnknown = isOurs && (authorization?.anonymous ?? true)
-    const hint =
-      response.status === 401 && isUnknown
-        ? `there may be no such repository, or it is private: log in with \`podman login ${name.host}\``
-        : undefined
+    const wantsLogin = response.status === 401 && isAnonymous && response.url.origin === origin.origin
     throw await responseError(response, {
       method,
       url: response.url,
       redactor,
-      codes: isUnknown ? { 401: 'AUTH_REQUIRED', ...codes } : { ...codes },
-      hint,
+      codes: { ...(wantsLogin && { 401: 'AUTH_REQUIRED' }), ...codes },
+      hint: wantsLogin
+        ? `there may be no such repository, or it is private: log in with \`podman login ${name.host}\``
+        : undefined,
     })
+  }
+
+  /** Tries, and once more with an answer to the challenge, if there is one. */
+  async function authorised(
+    target: AuthorizationTarget,
+    signal: AbortSignal | undefined,
+    attempt: (headers: { readonly Authorization?: string }) => Promise<FollowedResponse>,
+  ): Promise<{ response: FollowedResponse; isAnonymous: boolean }> {
+    const known = await authorizer.current(target, signal)
+    const first = await attempt(known ? { Authorization: known.value } : {})
+    const asFirst = { response: first, isAnonymous: known?.anonymous ?? true }
+    // A host that a redirect led to gets no answer to its challenges.
+    if (first.status !== 401 || first.url.origin !== target.origin.origin) return asFirst
+    try {
+      const challenges =
+        first.headers.get('www-authenticate') ?? (await pingChallenges(target.origin, signal))
+      const answer = await authorizer.answer(target, challenges, known, signal)
+      if (!answer) return asFirst
+      await first.cancel()
+      return { response: await attempt({ Authorization: answer.value }), isAnonymous: answer.anonymous }
+    } catch (error) {
+      await first.cancel()
+      throw error
+    }
   }
 
   /** Google's registries have answered 401 without a challenge; only the root told how to log in. */
   async function pingChallenges(origin: URL, signal: AbortSignal | undefined): Promise<string> {
     const response = await send({ method: 'GET', url: new URL('/v2/', origin), headers: {} }, signal)
-    response.cancel()
+    await response.cancel()
     return response.headers.get('www-authenticate') ?? ''
   }
 

@@ -29,12 +29,11 @@ export async function exchange(request: HttpRequest, options: ExchangeOptions): 
   try {
     const sent = transport.send(request, { signal: watch.signal })
     const response = await watch.guard(sent, timeouts.response ?? 30_000, 'no answer')
-    const end = (): void => {
+    const cancel = (): Promise<void> => {
       watch.release()
-      watch.abort()
-      response.cancel()
+      return response.cancel()
     }
-    return { ...response, body: guardBody(response, watch, timeouts.idle ?? 30_000, end), cancel: end }
+    return { ...response, body: guardBody(response, watch, timeouts.idle ?? 30_000), cancel }
   } catch (error) {
     watch.release()
     throw error
@@ -45,7 +44,6 @@ async function* guardBody(
   response: HttpResponse,
   watch: Watch,
   idle: number,
-  end: () => void,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const chunks = response.body[Symbol.asyncIterator]()
   let complete = false
@@ -59,9 +57,9 @@ async function* guardBody(
       yield next.value
     }
   } finally {
+    watch.release()
     // Not `chunks.return()`: that would wait for the read that hangs.
-    if (complete) watch.release()
-    else end()
+    if (!complete) watch.abort()
   }
 }
 
@@ -96,7 +94,8 @@ function createWatch({ method, url }: HttpRequest, outer: AbortSignal | undefine
           const message = `${method} ${request.url}: ${silence} for ${milliseconds} ms`
           controller.abort(registryError('TIMEOUT', message, { ...request, retryable: true }))
         }, milliseconds)
-        signal.addEventListener('abort', interrupted, { once: true })
+        if (signal.aborted) interrupted()
+        else signal.addEventListener('abort', interrupted, { once: true })
         step.then(
           (value) => settle(() => resolve(value)),
           (error) => settle(() => reject(signal.aborted ? signal.reason : networkError(error, request))),

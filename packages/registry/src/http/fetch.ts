@@ -26,9 +26,9 @@ export function fetchTransport(options: FetchTransportOptions = {}): Transport {
         status: response.status,
         headers: response.headers,
         body: chunksOf(response.body),
-        cancel() {
+        async cancel() {
           // A body that is being read is locked; the reader's end cancels it.
-          if (!response.body?.locked) response.body?.cancel().catch(() => {})
+          if (!response.body?.locked) await response.body?.cancel().catch(() => {})
         },
       }
     },

@@ -27,7 +27,7 @@ export async function followRedirects(
     const response = await send(current)
     const location = response.headers.get('location')
     if (!REDIRECT.has(response.status) || location === null) return { ...response, url: current.url }
-    response.cancel()
+    await response.cancel()
     const url = checkRedirect(location, current.url)
     const isSame = url.origin === current.url.origin
     current = { ...current, url, headers: isSame ? current.headers : withoutAuthorization(current.headers) }

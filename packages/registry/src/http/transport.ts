@@ -13,8 +13,11 @@ export interface HttpResponse {
   readonly headers: Headers
   /** The bytes as sent. Ends early only with an error, never silently. */
   readonly body: AsyncIterable<Uint8Array>
-  /** Gives the rest of the body up. Each response is read to its end or cancelled. */
-  cancel(): void
+  /**
+   * Gives up a body that nobody has begun to read. Each response is read to its end or cancelled; a reader
+   * that stops on the way uses the signal. Never rejects; ends when the connection is free or closed.
+   */
+  cancel(): Promise<void>
 }
 
 /**

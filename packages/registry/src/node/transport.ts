@@ -10,6 +10,9 @@ export interface NodeTransportOptions {
 
 /** Bytes that a socket may hold: it reads on while a chunk is being hashed. */
 const HIGH_WATER_MARK = 512 * 1024
+/** Bytes and milliseconds that are spent on the rest of a body to save its connection. */
+const MAX_DRAIN = 64 * 1024
+const DRAIN_TIMEOUT = 1_000
 
 /** A transport over `node:http` and `node:https`: half of the processor time of `fetch` in Node. */
 export function nodeTransport(options: NodeTransportOptions = {}): Transport {
@@ -22,16 +25,20 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport {
     send({ method, url, headers, body }, { signal }) {
       const isSecure = url.protocol === 'https:'
       return new Promise<HttpResponse>((resolve, reject) => {
+        signal.throwIfAborted()
         const request = (isSecure ? https : http).request(url, {
           method,
           headers: { ...headers, ...(body && { 'Content-Length': body.length }) },
           agent: isSecure ? secure : plain,
-          signal,
         })
+        // Not by Node's own `signal`: that destroys the socket even when it is already another request's.
+        let end = (): unknown => request.destroy()
+        signal.addEventListener('abort', () => end(), { once: true })
         request.on('error', reject)
         request.on('response', (message) => {
+          end = () => message.destroy()
           try {
-            resolve(responseOf(message))
+            resolve(responseOf(message, method))
           } catch (error) {
             // A header that `Headers` does not take.
             message.destroy()
@@ -48,7 +55,7 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport {
   }
 }
 
-function responseOf(message: http.IncomingMessage): HttpResponse {
+function responseOf(message: http.IncomingMessage, method: string): HttpResponse {
   const headers = new Headers()
   for (let index = 0; index + 1 < message.rawHeaders.length; index += 2) {
     headers.append(message.rawHeaders[index] as string, message.rawHeaders[index + 1] as string)
@@ -59,9 +66,25 @@ function responseOf(message: http.IncomingMessage): HttpResponse {
     status: message.statusCode ?? 0,
     headers,
     body: message,
-    cancel: () => {
-      if (!message.complete) message.destroy()
-      else message.resume()
-    },
+    cancel: () => giveUp(message, method),
   }
+}
+
+/** Reads what is left if it is short, as after a redirect, so that the connection serves again. */
+function giveUp(message: http.IncomingMessage, method: string): Promise<void> {
+  const promised = method === 'HEAD' ? 0 : Number(message.headers['content-length'] ?? 0)
+  return new Promise((resolve) => {
+    if (message.closed) return resolve()
+    const timer = setTimeout(() => message.destroy(), DRAIN_TIMEOUT)
+    message.once('close', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+    if (promised > MAX_DRAIN) return message.destroy()
+    let length = 0
+    message.on('data', (chunk: Uint8Array) => {
+      length += chunk.length
+      if (length > MAX_DRAIN) message.destroy()
+    })
+  })
 }

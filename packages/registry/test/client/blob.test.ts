@@ -77,6 +77,17 @@ overEachTransport((transport) => {
     await expect(store.openBlob(BLOB, { signal: controller.signal })).rejects.toBe('enough')
   })
 
+  test('a download cancelled between two chunks ends there', async () => {
+    const server = await scriptedServer(sendRange)
+    const { store } = openTestStore(server.host, { transport })
+    const controller = new AbortController()
+    const stream = await store.openBlob(BLOB, { signal: controller.signal })
+    const read = async (): Promise<void> => {
+      for await (const _ of stream) controller.abort('enough')
+    }
+    await expect(read()).rejects.toBe('enough')
+  })
+
   test('a consumer that stops early hangs up', async () => {
     let closed: (() => void) | undefined
     const hungUp = new Promise<void>((resolve) => {

@@ -38,7 +38,7 @@ function deafTransport(): Transport & { readonly asked: string[] } {
       asked.push(`${method} ${url.href}`)
       if (url.protocol === 'https:') throw new Error('no TLS here')
       const body = (async function* () {})()
-      return { status: url.pathname === '/v2/' ? 200 : 404, headers: new Headers(), body, cancel() {} }
+      return { status: url.pathname === '/v2/' ? 200 : 404, headers: new Headers(), body, async cancel() {} }
     },
   }
 }
@@ -65,6 +65,19 @@ test.each([
     `HEAD http://${host}/v2/x/manifests/a`,
     `HEAD http://${host}/v2/x/manifests/b`,
   ])
+})
+
+test('a server that has TLS is never spoken to in the clear', async () => {
+  const asked: string[] = []
+  const transport: Transport = {
+    async send({ method, url }) {
+      asked.push(`${method} ${url.href}`)
+      return { status: 404, headers: new Headers(), body: (async function* () {})(), async cancel() {} }
+    },
+  }
+  const store = registryStore('localhost:5000/x', { transport, insecure: true })
+  await expect(store.resolve('a')).rejects.toMatchObject({ code: 'REFERENCE_UNKNOWN' })
+  expect(asked).toEqual(['GET https://localhost:5000/v2/', 'HEAD https://localhost:5000/v2/x/manifests/a'])
 })
 
 test('another host of the list does not count', async () => {

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { openRegistry, passwordFor } from '../../src/index.ts'
+import { nodeTransport } from '../../src/node/index.ts'
 import { openTestStore, overEachTransport, textOf } from '../support/client.ts'
 import { describeBlob, scriptedServer, sendManifest } from '../support/server.ts'
 
@@ -46,6 +47,28 @@ overEachTransport((transport) => {
       details: { retryable: true, attempts: 2, method: 'GET' },
     })
   })
+})
+
+test('one connection serves challenge, redirect, HEAD and GET', async () => {
+  const sockets = new Set<unknown>()
+  const server = await scriptedServer(({ path, method, headers }, response) => {
+    sockets.add(response.socket)
+    const isHead = method === 'HEAD'
+    if (!headers.authorization) {
+      const challenge = { 'WWW-Authenticate': 'Basic realm=x', ...(isHead && { 'Content-Length': 0 }) }
+      return void response.writeHead(401, challenge).end(isHead ? undefined : 'log in')
+    }
+    if (path !== '/here')
+      return void response.writeHead(307, { Location: '/here', 'Content-Length': 4 }).end('here')
+    response.writeHead(200, { 'Content-Length': 7 }).end(isHead ? undefined : 'content')
+  })
+  const transport = nodeTransport()
+  const credentials = passwordFor(server.host, 'tester', 'secret')
+  const { store } = openTestStore(server.host, { transport, credentials })
+  expect(await store.hasBlob(BLOB)).toBe(true)
+  expect(await textOf(await store.openBlob(BLOB))).toBe('content')
+  expect(sockets.size).toBe(1)
+  await store.close()
 })
 
 test('the challenge of a host that a redirect led to is not answered', async () => {
