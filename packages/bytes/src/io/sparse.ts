@@ -1,4 +1,5 @@
 import { checkRead } from './bounds.ts'
+import { type GatherPiece, gather } from './gather.ts'
 import type { ByteRange, ByteSource } from './source.ts'
 
 /** A stretch of data in a sparse file: `length` bytes at `offset` come from `source` at `sourceOffset`. */
@@ -18,16 +19,36 @@ export function sparseSource(size: number, extents: readonly SparseExtent[]): By
       checkRead(size, offset, target.length, 'sparse file')
       target.fill(0)
       const end = offset + target.length
-      for (const extent of extents) {
+      const pieces: GatherPiece[] = []
+      for (let index = firstAfter(extents, offset); index < extents.length; index++) {
+        const extent = extents[index] as SparseExtent
         const from = Math.max(offset, extent.offset)
         const to = Math.min(end, extent.offset + extent.length)
-        if (from >= to) continue
+        if (extent.offset >= end) break
         const part = target.subarray(from - offset, to - offset)
-        await extent.source.read(extent.sourceOffset + from - extent.offset, part)
+        pieces.push({
+          source: extent.source,
+          offset: extent.sourceOffset + from - extent.offset,
+          target: part,
+        })
       }
+      await gather(pieces)
     },
     async *dataRanges() {
       for (const { offset, length } of extents) if (length > 0) yield { offset, length }
     },
   }
+}
+
+/** Index of the first extent that ends after `offset`: a file in pieces has very many. */
+function firstAfter(extents: readonly SparseExtent[], offset: number): number {
+  let low = 0
+  let high = extents.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    const { offset: start, length } = extents[middle] as SparseExtent
+    if (start + length <= offset) low = middle + 1
+    else high = middle
+  }
+  return low
 }
