@@ -33,7 +33,7 @@ export const POSIX_MAGIC = 'ustar\x0000'
 /** What GNU tar writes there in its own format; there is no prefix field then. */
 export const GNU_MAGIC = 'ustar  \0'
 /** Schilling's star: its mark at byte 508, and a prefix of 131 bytes only. */
-export const STAR_TRAILER = { name: 'trailer', offset: 508, size: 4 } as const
+export const STAR_TRAILER = { offset: 508, text: 'tar\0' } as const
 export const STAR_PREFIX = { name: 'prefix', offset: 345, size: 131 } as const
 
 /** `typeflag` values: POSIX, and those of GNU tar and Solaris that are met in practice. */

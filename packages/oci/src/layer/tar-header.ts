@@ -18,23 +18,26 @@ export function textField(block: Uint8Array, { offset, size }: HeaderField): Uin
   return block.subarray(offset, end < 0 || end > offset + size ? offset + size : end)
 }
 
-/** The characters of a field, one a byte, NULs included. */
-function latin1(block: Uint8Array, { offset, size }: HeaderField): string {
-  return String.fromCharCode(...block.subarray(offset, offset + size))
+/** Whether these ASCII characters stand at an offset. */
+function startsWith(block: Uint8Array, offset: number, text: string): boolean {
+  for (let index = 0; index < text.length; index++) {
+    if (block[offset + index] !== text.charCodeAt(index)) return false
+  }
+  return true
 }
 
 /** The one character of `typeflag`. */
 export function typeFlag(block: Uint8Array): string {
-  return latin1(block, HEADER.typeFlag)
+  return String.fromCharCode(block[HEADER.typeFlag.offset] as number)
 }
 
 /** Recognises the dialect by its magic. */
 export function tarDialect(block: Uint8Array): TarDialect {
-  const magic = latin1(block, HEADER.magic)
-  if (magic === GNU_MAGIC) return 'gnu'
+  const { offset } = HEADER.magic
+  if (startsWith(block, offset, GNU_MAGIC)) return 'gnu'
   // Some writers leave the version out or write another one: what follows the magic is POSIX all the same.
-  if (!magic.startsWith(POSIX_MAGIC.slice(0, 6))) return 'v7'
-  return latin1(block, STAR_TRAILER) === 'tar\0' ? 'star' : 'posix'
+  if (!startsWith(block, offset, POSIX_MAGIC.slice(0, 6))) return 'v7'
+  return startsWith(block, STAR_TRAILER.offset, STAR_TRAILER.text) ? 'star' : 'posix'
 }
 
 /** The path in the header: `prefix`, a slash and `name`, where the dialect has a prefix. */

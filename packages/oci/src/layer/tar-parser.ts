@@ -87,7 +87,7 @@ export function createTarParser(options: TarParserOptions): TarParser {
   function readHeader(block: Uint8Array): void {
     const announced = linkBody
     linkBody = 0
-    if (isZero(block)) {
+    if (block[0] === 0 && isZero(block)) {
       if (isHalfway()) throw fail('header', 'the archive ends between a header and its member')
       zeroBlocks++
       return

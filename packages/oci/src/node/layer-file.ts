@@ -11,8 +11,10 @@ export interface LayerFile {
   discard(): Promise<void>
 }
 
-/** Smaller chunks are written together. */
+/** Smaller chunks are copied together and written as one. */
 const MIN_WRITE = 256 * KiB
+/** A chunk of this size is worth a write of its own rather than a copy. */
+const LARGE = 128 * KiB
 
 /** @throws BootableError `FILE_NOT_WRITABLE`; writes reject with `FILE_NO_SPACE` on a full disk */
 export async function createLayerFile(path: string): Promise<LayerFile> {
@@ -39,9 +41,10 @@ export async function createLayerFile(path: string): Promise<LayerFile> {
 
   return {
     write(chunk) {
+      if (chunk.length >= LARGE) void writeParts()
       parts.push(chunk)
       length += chunk.length
-      return length < MIN_WRITE ? undefined : writeParts()
+      return length < MIN_WRITE && chunk.length < LARGE ? undefined : writeParts()
     },
     async finish() {
       await writeParts()

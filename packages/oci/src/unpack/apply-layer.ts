@@ -77,8 +77,11 @@ function createChanges(tree: FileTree, limits: Required<LayerLimits>): Changes {
   const fresh = new Map<Directory, Set<string>>()
   /** Directories in which nothing older is left, so that no layer makes us look twice. */
   const cleared = new Set<Directory>()
+  /** Directories by paths without links. They hold until a directory is replaced or a name removed. */
+  const known = new Map<string, Directory>()
 
   function bind(directory: Directory, name: string, inode: Inode): void {
+    if (directory.entries.get(name)?.type === 'directory') known.clear()
     directory.entries.set(name, inode)
     markFresh(directory, name)
   }
@@ -93,7 +96,10 @@ function createChanges(tree: FileTree, limits: Required<LayerLimits>): Changes {
    * The directory at a path, links followed inside the tree, as the kernel would follow them in a
    * container. Parents that no layer lists are made, 0755 and owned by root.
    */
-  function enter(names: readonly string[], create: boolean): Directory | undefined {
+  function follow(
+    names: readonly string[],
+    create: boolean,
+  ): { readonly directory: Directory | undefined; readonly links: number } {
     const pending = [...names].reverse()
     const parents: Directory[] = []
     let directory = tree.root
@@ -116,19 +122,28 @@ function createChanges(tree: FileTree, limits: Required<LayerLimits>): Changes {
         continue
       }
       if (next && next.type !== 'directory') {
-        if (!create) return undefined
+        if (!create) return { directory: undefined, links }
         throw invalid(names, `${JSON.stringify(name)} on the way is a ${next.type}, not a directory`)
       }
       if (!next) {
-        if (!create) return undefined
+        if (!create) return { directory: undefined, links }
         next = createDirectory()
         bind(directory, name, next)
       }
       parents.push(directory)
-      checkLimit(`names above ${JSON.stringify(name)}`, parents.length, 'depth', limits.depth)
+      checkLimit('names in a path whose links were followed', parents.length, 'depth', limits.depth)
       directory = next
     }
-    return directory
+    return { directory, links }
+  }
+
+  /** The directory that a new entry goes into. */
+  function enterParent(path: string): Directory {
+    const directory = known.get(path)
+    if (directory) return directory
+    const found = follow(path === '' ? [] : path.split('/'), true)
+    if (found.links === 0 && found.directory) known.set(path, found.directory)
+    return found.directory as Directory
   }
 
   /** Empties a directory of what was there before this layer; what this layer put there stays. */
@@ -155,10 +170,11 @@ function createChanges(tree: FileTree, limits: Required<LayerLimits>): Changes {
   /** Handles names that are commands to whoever applies the layer. Answers whether it was one. */
   function addWhiteout(member: TarMember): boolean {
     if (!member.path.includes(WHITEOUT)) return false
+    known.clear()
     const names = member.path.split('/')
     const name = names.pop() as string
     if (name === OPAQUE) {
-      const directory = enter(names, false)
+      const { directory } = follow(names, false)
       if (directory) clear(directory)
       return true
     }
@@ -174,7 +190,7 @@ function createChanges(tree: FileTree, limits: Required<LayerLimits>): Changes {
     if (removed === '' || removed === '.' || removed === '..') {
       throw invalid([member.path], 'a whiteout without a name to remove')
     }
-    const directory = enter(names, false)
+    const { directory } = follow(names, false)
     if (directory) remove(directory, removed)
     return true
   }
@@ -183,7 +199,7 @@ function createChanges(tree: FileTree, limits: Required<LayerLimits>): Changes {
   function linkedInode(member: TarMember): Inode {
     const names = member.linkName.split('/')
     const name = names.pop() as string
-    const inode = enter(names, false)?.entries.get(name)
+    const inode = follow(names, false).directory?.entries.get(name)
     if (inode && inode.type !== 'directory') return inode
     const target = JSON.stringify(member.linkName)
     throw invalid(
@@ -199,10 +215,10 @@ function createChanges(tree: FileTree, limits: Required<LayerLimits>): Changes {
         return
       }
       if (addWhiteout(member)) return
-      const names = member.path.split('/')
-      const name = names.pop() as string
+      const slash = member.path.lastIndexOf('/')
+      const name = member.path.slice(slash + 1)
       const linked = member.type === 'hardlink' ? linkedInode(member) : undefined
-      const directory = enter(names, true) as Directory
+      const directory = enterParent(member.path.slice(0, Math.max(0, slash)))
       const existing = directory.entries.get(name)
       if (member.type === 'directory' && existing?.type === 'directory') {
         Object.assign(existing, attributesOf(member)) // the upper entry replaces them, nothing merges
