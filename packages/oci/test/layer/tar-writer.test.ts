@@ -94,7 +94,7 @@ describe('writeLayerTar', () => {
         expect(parse(tar, step)).toEqual(parse(tar))
         expect(await indexTar(memorySource(tar))).toEqual(parse(tar))
       }),
-      { numRuns: 150 },
+      { numRuns: 60 },
     )
   })
 
@@ -180,7 +180,7 @@ describe('damaged archives', () => {
         }
         read(tar)
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     )
   })
 
