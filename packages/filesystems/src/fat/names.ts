@@ -1,8 +1,9 @@
 import { utf8 } from '@bootable/bytes'
 import { MAX_NAME_UNITS } from './format.ts'
 
-/** Characters of a short name besides upper-case letters and digits (fatgen103, page 23). */
-const SHORT_PUNCTUATION = "!#$%&'()-@^_`{}~"
+/** A short name's base or extension, and what may not be in one (fatgen103, page 23). */
+const SHORT = /^[A-Z0-9!#$%&'()@^_`{}~-]*$/
+const NOT_SHORT = /[^A-Z0-9!#$%&'()@^_`{}~-]/gu
 /** What neither Windows nor Linux takes in a long name. U+FFFF is the padding of long name entries. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
 const FORBIDDEN = /[\u0000-\u001f"*/:<>?\\|\uffff]/
@@ -65,15 +66,7 @@ function splitShort(name: string): [base: string, extension: string] | undefined
   const dot = name.lastIndexOf('.')
   const [base, extension] = dot < 0 ? [name, ''] : [name.slice(0, dot), name.slice(dot + 1)]
   if (base.length < 1 || base.length > 8 || extension.length > 3 || dot === name.length - 1) return undefined
-  return isShort(base) && isShort(extension) ? [base, extension] : undefined
-}
-
-function isShort(text: string): boolean {
-  for (const character of text) {
-    const known = /[A-Z0-9]/.test(character) || SHORT_PUNCTUATION.includes(character)
-    if (!known) return false
-  }
-  return true
+  return SHORT.test(base) && SHORT.test(extension) ? [base, extension] : undefined
 }
 
 /**
@@ -83,8 +76,7 @@ function isShort(text: string): boolean {
 function approximate(name: string): [base: string, extension: string] {
   const stripped = name.toUpperCase().replaceAll(' ', '').replace(/^\.+/, '')
   const dot = stripped.lastIndexOf('.')
-  const clean = (text: string): string =>
-    [...text.replaceAll('.', '')].map((character) => (isShort(character) ? character : '_')).join('')
+  const clean = (text: string): string => text.replaceAll('.', '').replace(NOT_SHORT, '_')
   const base = clean(dot < 0 ? stripped : stripped.slice(0, dot)).slice(0, 6)
   return [base === '' ? '_' : base, dot < 0 ? '' : clean(stripped.slice(dot + 1)).slice(0, 3)]
 }
