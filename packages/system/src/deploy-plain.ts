@@ -35,7 +35,7 @@ export interface DeployPlainOptions extends OperationOptions {
  *
  * The given tree is not touched; the sysroot shares with it what is not edited.
  *
- * @throws BootableError of {@link SystemErrorCode}
+ * @throws BootableError of `SystemErrorCode`
  */
 export async function deployPlain(tree: FileTree, options: DeployPlainOptions): Promise<InstalledSystem> {
   const { labels, seed, clock, signal, defaultKernelArguments = true } = options

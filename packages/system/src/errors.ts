@@ -1,4 +1,4 @@
-/** The cases of a {@link BootableError} that this package throws. */
+/** The cases of a `BootableError` that this package throws. */
 export type SystemErrorCode =
   /** The tree or its labels lack what makes an image bootable. */
   | 'NOT_BOOTABLE'

@@ -5,7 +5,7 @@ import { parseColonFile } from './colon-file.ts'
 import type { AccountSettings } from './settings.ts'
 import { parseAccountSettings } from './settings.ts'
 
-/** The accounts of a tree, open for editing. Nothing reaches the tree before {@link saveAccounts}. */
+/** The accounts of a tree, open for editing. Nothing reaches the tree before it is saved. */
 export interface AccountDatabase {
   readonly passwd: ColonFile
   readonly shadow: ColonFile
