@@ -13,7 +13,6 @@ export const r8 = 8
 export const r9 = 9
 export const r12 = 12
 export const r13 = 13
-export const r14 = 14
 export const r15 = 15
 
 /** A place in memory: at a distance from what a register points to, or a label of the program. */
@@ -29,8 +28,6 @@ const CONDITIONS = {
   equal: 0x4,
   notEqual: 0x5,
   belowOrEqual: 0x6,
-  above: 0x7,
-  negative: 0x8,
 } as const
 
 /** Instructions with one opcode pattern: the digit of the form with a constant (SDM, "ADD" and others). */
@@ -48,7 +45,7 @@ export interface Assembler {
   readonly position: number
   /** Gives the current position a name. */
   label(name: string): void
-  /** Distance of a label from the start. Only after {@link Assembler.finish}. */
+  /** Distance of a label from the start. @throws Error on a label that is not there */
   offsetOf(label: string): number
   /** Raw bytes: data, or instructions of the 16- and 32-bit modes. */
   bytes(...values: number[]): void
