@@ -16,10 +16,10 @@ export interface LoadedCluster {
 }
 
 /**
- * Clusters that are in memory together: 8 MiB. Two windows are alive at a time, one being written and
+ * Clusters that are in memory together: 4 MiB. Two windows are alive at a time, one being written and
  * one being read and compressed; that is all the memory a conversion takes, whatever the disk's size.
  */
-const WINDOW_CLUSTERS = 128
+const WINDOW_CLUSTERS = 64
 
 /** The clusters in which a source has data, ascending, neighbours joined. */
 export async function findData(source: ByteSource): Promise<ClusterRun[]> {
