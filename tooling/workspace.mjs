@@ -33,7 +33,9 @@ const packages = readdirSync(join(root, 'packages'))
 /** Builds the packages whose sources are newer than their output, as many at once as there are cores. */
 export async function build() {
   const settings = Math.max(
-    ...['tooling/tsup.config.ts', 'tsconfig.json', 'tsconfig.base.json'].map((file) => modified(join(root, file))),
+    ...['tooling/tsup.config.ts', 'tsconfig.json', 'tsconfig.base.json'].map((file) =>
+      modified(join(root, file)),
+    ),
   )
   const newest = new Map(packages.map((name) => [name, Math.max(settings, newestSource(name))]))
   const stale = packages.filter((name) => (newest.get(name) ?? 0) > modified(stampOf(name)))
@@ -55,7 +57,9 @@ function modified(path) {
 function newestSource(name) {
   const folder = join(root, 'packages', name)
   const sources = readdirSync(join(folder, 'src'), { recursive: true, withFileTypes: true })
-  const times = sources.filter((entry) => entry.isFile()).map((entry) => modified(join(entry.parentPath, entry.name)))
+  const times = sources
+    .filter((entry) => entry.isFile())
+    .map((entry) => modified(join(entry.parentPath, entry.name)))
   return Math.max(modified(join(folder, 'package.json')), ...times)
 }
 

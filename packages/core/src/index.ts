@@ -1,15 +1,25 @@
 // The steps of the pipeline in their order, each usable alone; `buildDisk` strings them together.
+
+export { type Blueprint, loadBlueprint, parseBlueprint } from '@bootable/blueprint'
+export { type BootloaderChoice, installBootloader } from '@bootable/bootloader'
+export {
+  type DiskPlan,
+  describePlan,
+  openDisk,
+  planDisk,
+  planMounts,
+  type RootFilesystem,
+  writeDisk,
+} from '@bootable/disk'
+export { writeQcow2 } from '@bootable/disk/qcow2'
 export { copyImage, type Image, type ImageStore, openImage, unpackImage } from '@bootable/oci'
 export { registryStore } from '@bootable/registry'
-export { type Blueprint, loadBlueprint, parseBlueprint } from '@bootable/blueprint'
 export { deployPlain, type InstalledSystem, type MountPoint, writeMounts } from '@bootable/system'
-export { type BootloaderChoice, installBootloader } from '@bootable/bootloader'
-export { type DiskPlan, openDisk, planDisk, planMounts, type RootFilesystem, writeDisk } from '@bootable/disk'
-export { writeQcow2 } from '@bootable/disk/qcow2'
 
 export type { CoreErrorCode } from './errors.ts'
 export * from './inspect/disk.ts'
 export * from './inspect/image.ts'
+export * from './inspect/system.ts'
 export * from './output-types.ts'
 export * from './pipeline/build.ts'
 export type { MachineOptions } from './pipeline/options.ts'

@@ -14,7 +14,12 @@ export interface OutputTypeInfo {
 }
 
 export const OUTPUT_TYPES: readonly OutputTypeInfo[] = [
-  { type: 'qcow2', folder: 'qcow2', file: 'disk.qcow2', description: 'QEMU, libvirt, OpenStack (compressed)' },
+  {
+    type: 'qcow2',
+    folder: 'qcow2',
+    file: 'disk.qcow2',
+    description: 'QEMU, libvirt, OpenStack (compressed)',
+  },
   { type: 'raw', folder: 'image', file: 'disk.raw', description: 'the bytes of the disk, sparse' },
   { type: 'ami', folder: 'image', file: 'disk.raw', description: 'Amazon EC2: the same bytes as raw' },
 ]

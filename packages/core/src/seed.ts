@@ -1,6 +1,6 @@
-import { toHex, utf8 } from '@bootable/bytes'
-import type { Runtime } from '@bootable/bytes'
 import type { Blueprint } from '@bootable/blueprint'
+import type { Runtime } from '@bootable/bytes'
+import { toHex, utf8 } from '@bootable/bytes'
 import type { Image } from '@bootable/oci'
 
 /**

@@ -2,8 +2,8 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type BuiltDisk, buildDiskFiles } from '@bootable/core/node'
 import { Command, Option } from 'commander'
-import { createRenderer, PROGRESS_STYLES, type ProgressStyle } from '../render/progress.ts'
 import { describeMachine } from '../render/machine.ts'
+import { createRenderer, PROGRESS_STYLES, type ProgressStyle } from '../render/progress.ts'
 import { addMachineFlags, type MachineFlags, readMachineFlags } from './machine-options.ts'
 
 interface BuildFlags extends MachineFlags {
@@ -14,7 +14,14 @@ interface BuildFlags extends MachineFlags {
 }
 
 /** Flags of bootc-image-builder that steer what is not there here: taken, and said to mean nothing. */
-const WITHOUT_MEANING = ['--store <folder>', '--rpmmd <folder>', '--local', '--use-librepo', '--in-vm', '--chown <owner>']
+const WITHOUT_MEANING = [
+  '--store <folder>',
+  '--rpmmd <folder>',
+  '--local',
+  '--use-librepo',
+  '--in-vm',
+  '--chown <owner>',
+]
 
 /** `bootable build`: an image becomes files of disks. */
 export function buildCommand(signal: AbortSignal): Command {
@@ -27,7 +34,9 @@ export function buildCommand(signal: AbortSignal): Command {
         .default(undefined, 'qcow2'),
     )
     .option('--output <folder>', 'folder below which the disks appear', '.')
-    .addOption(new Option('--progress <style>', 'how to show progress').choices(PROGRESS_STYLES).default('auto'))
+    .addOption(
+      new Option('--progress <style>', 'how to show progress').choices(PROGRESS_STYLES).default('auto'),
+    )
     .option('-v, --verbose', 'the same as --progress verbose')
   addMachineFlags(command)
   for (const flag of WITHOUT_MEANING) command.addOption(new Option(flag).hideHelp())

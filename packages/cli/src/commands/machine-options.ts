@@ -71,7 +71,8 @@ export async function readMachineFlags(
 async function readBlueprint(path: string): Promise<LoadedBlueprint> {
   // zod takes 80 ms to load, which `bootable --help` need not pay.
   const { loadBlueprint } = await import('@bootable/blueprint')
-  if (path === '-') return loadBlueprint(await text(process.stdin), { format: 'json', name: 'standard input' })
+  if (path === '-')
+    return loadBlueprint(await text(process.stdin), { format: 'json', name: 'standard input' })
   const format = path.endsWith('.json') ? 'json' : path.endsWith('.toml') ? 'toml' : undefined
   if (!format) {
     throw new BootableError('CONFIG_UNKNOWN', `${path} is neither .json nor .toml`, {
@@ -80,10 +81,14 @@ async function readBlueprint(path: string): Promise<LoadedBlueprint> {
     })
   }
   const content = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new BootableError('CONFIG_NOT_READABLE', `cannot read the blueprint ${path}: ${(cause as Error).message}`, {
-      details: { path },
-      cause,
-    })
+    throw new BootableError(
+      'CONFIG_NOT_READABLE',
+      `cannot read the blueprint ${path}: ${(cause as Error).message}`,
+      {
+        details: { path },
+        cause,
+      },
+    )
   })
   return loadBlueprint(content, { format, name: path })
 }

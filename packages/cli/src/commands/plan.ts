@@ -14,7 +14,9 @@ export function planCommand(signal: AbortSignal): Command {
     const render = createRenderer('auto')
     const { options, warnings } = await readMachineFlags(image, flags)
     for (const { key, message } of warnings) render.event({ type: 'warning', message: `${key} ${message}` })
-    const machine = await planDiskFiles({ ...options, signal, onProgress: render.event }).finally(render.finish)
+    const machine = await planDiskFiles({ ...options, signal, onProgress: render.event }).finally(
+      render.finish,
+    )
     process.stdout.write(
       flags.json ? `${JSON.stringify(describeMachine(machine), undefined, 2)}\n` : formatPlan(machine),
     )

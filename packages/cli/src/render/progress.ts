@@ -1,6 +1,6 @@
-import { terminalRenderer } from './progress-terminal.ts'
-import { formatWarning } from './message.ts'
 import { describeAmount } from './amount.ts'
+import { formatWarning } from './message.ts'
+import { terminalRenderer } from './progress-terminal.ts'
 import type { ProgressRenderer } from './renderer.ts'
 
 /** What `--progress` takes. */

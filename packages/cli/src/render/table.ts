@@ -2,10 +2,14 @@
 export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows]
   const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)))
-  const numeric = head.map((_, column) => rows.length > 0 && rows.every((row) => /^[\d.]+( [KMGT]?i?B)?$/.test(row[column] ?? '')))
+  const numeric = head.map(
+    (_, column) => rows.length > 0 && rows.every((row) => /^[\d.]+( [KMGT]?i?B)?$/.test(row[column] ?? '')),
+  )
   const line = (row: readonly string[]): string =>
     row
-      .map((cell, column) => (numeric[column] ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0)))
+      .map((cell, column) =>
+        numeric[column] ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0),
+      )
       .join('  ')
       .trimEnd()
   return `${all.map(line).join('\n')}\n`

@@ -10,7 +10,9 @@ import { type OpenImageSourceOptions, openImageSource } from './open-image.ts'
 import { folderOutputs, type NamedOutput, scratchOutput } from './outputs.ts'
 
 /** Options that every function here shares. */
-export interface FileMachineOptions extends Omit<MachineOptions, 'cache' | 'runtime'>, OpenImageSourceOptions {
+export interface FileMachineOptions
+  extends Omit<MachineOptions, 'cache' | 'runtime'>,
+    OpenImageSourceOptions {
   /** Address of the image: `docker://…`, `oci-archive:…`, …; see `parseImageSource`. */
   readonly image: string
   /**

@@ -72,7 +72,11 @@ export async function writeOutputs(
 
 const COPY_CHUNK = 4 * 1024 * 1024
 
-async function copyDevice(from: OutputDevice, to: OutputDevice, signal: AbortSignal | undefined): Promise<void> {
+async function copyDevice(
+  from: OutputDevice,
+  to: OutputDevice,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   await to.truncate(from.size)
   for await (const { offset, length } of from.dataRanges()) {
     for (let done = 0; done < length; done += COPY_CHUNK) {

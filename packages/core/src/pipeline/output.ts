@@ -1,4 +1,4 @@
-import { type BlockDevice, type ByteSink, BootableError, memorySink } from '@bootable/bytes'
+import { type BlockDevice, BootableError, type ByteSink, memorySink } from '@bootable/bytes'
 import type { CoreErrorCode } from '../errors.ts'
 import type { OutputType } from '../output-types.ts'
 

@@ -2,7 +2,14 @@ import { type BootloaderChoice, installBootloader } from '@bootable/bootloader'
 import { BootableError, portableRuntime } from '@bootable/bytes'
 import { type DiskPlan, planDisk, planMounts, type RootFilesystem } from '@bootable/disk'
 import { type Image, memoryLayerCache, unpackImage } from '@bootable/oci'
-import { deployPlain, type InstalledSystem, type MountPoint, parseArchitecture, writeMounts } from '@bootable/system'
+import {
+  composeKernelArguments,
+  deployPlain,
+  type InstalledSystem,
+  type MountPoint,
+  parseArchitecture,
+  writeMounts,
+} from '@bootable/system'
 import type { CoreErrorCode } from '../errors.ts'
 import { deriveSeed, imageTime } from '../seed.ts'
 import type { MachineOptions } from './options.ts'
@@ -13,6 +20,8 @@ export interface Machine {
   readonly system: InstalledSystem
   readonly mounts: readonly MountPoint[]
   readonly bootloader: BootloaderChoice
+  /** The kernel's whole command line, word by word. */
+  readonly commandLine: readonly string[]
   readonly plan: DiskPlan
   readonly seed: string
   /** Seconds since 1970. */
@@ -53,7 +62,7 @@ export async function prepareMachine(image: Image, options: MachineOptions = {})
     ...(blueprint?.customizations.filesystem && { filesystems: blueprint.customizations.filesystem }),
   }
   const mounts = planMounts(system, diskOptions)
-  writeMounts(system, mounts, { clock })
+  await writeMounts(system, mounts, { clock })
   const bootloader = await installBootloader(system, mounts, {
     ...operation,
     clock: { seconds: clock, nanoseconds: 0 },
@@ -61,10 +70,14 @@ export async function prepareMachine(image: Image, options: MachineOptions = {})
   })
   onProgress?.({ type: 'note', message: bootloader.reason })
   const plan = planDisk(system, diskOptions)
-  return { image, system, mounts, bootloader, plan, seed, clock }
+  const commandLine = composeKernelArguments(system, mounts)
+  return { image, system, mounts, bootloader, commandLine, plan, seed, clock }
 }
 
-function chooseRootFilesystem(system: InstalledSystem, { rootfs, onProgress }: MachineOptions): RootFilesystem {
+function chooseRootFilesystem(
+  system: InstalledSystem,
+  { rootfs, onProgress }: MachineOptions,
+): RootFilesystem {
   if (rootfs) return rootfs
   const configured = system.installConfiguration.rootFilesystem
   if (configured) return configured as RootFilesystem

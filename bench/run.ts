@@ -1,0 +1,72 @@
+// Prints figures of the whole way beside a floor and a peer, measured in turns in the same run:
+//   npm run bench -- FIXTURE [--runs 3] [--baseline SCRIPT]
+// FIXTURE is a folder with `image.oci.tar` and `oci/`; the baseline is a shell pipeline that takes
+// `--archive FILE --out FOLDER --runs 1 --direct`, writes `stages.jsonl`, and needs root.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { type Cost, measure, median } from './measure.ts'
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { runs: { type: 'string', default: '3' }, baseline: { type: 'string' } },
+})
+const fixture = positionals[0]
+if (fixture === undefined) throw new Error('which fixture? npm run bench -- FOLDER')
+
+const bootable = new URL('../packages/cli/bin/bootable.js', import.meta.url).pathname
+const floor = new URL('./floor.mjs', import.meta.url).pathname
+const image = join(fixture, 'image.oci.tar')
+const folder = mkdtempSync(join(tmpdir(), 'bootable-bench-'))
+const cache = join(folder, 'cache')
+
+function build(type: string, layers: readonly string[]): Promise<Cost> {
+  const flags = ['build', '--type', type, ...layers, '--output', join(folder, type)]
+  return measure(process.execPath, [bootable, ...flags, `oci-archive:${image}`])
+}
+
+const subjects: Record<string, () => Promise<Cost>> = {
+  floor: () => measure(process.execPath, [floor, join(fixture, 'oci')]),
+  'raw, cold': () => build('raw', ['--no-cache']),
+  'raw, cold, filling a kept cache': () => {
+    rmSync(cache, { recursive: true, force: true })
+    return build('raw', ['--cache', cache])
+  },
+  'raw, warm': () => build('raw', ['--cache', cache]),
+  'qcow2 (compressed), warm': () => build('qcow2', ['--cache', cache]),
+  'qemu-img convert -c': () => {
+    const raw = join(folder, 'raw/image/disk.raw')
+    return measure('qemu-img', ['convert', '-O', 'qcow2', '-c', raw, join(folder, 'peer.qcow2')])
+  },
+}
+const { baseline } = values
+if (baseline !== undefined) subjects['baseline to raw'] = () => measureBaseline(baseline)
+
+const results = new Map(Object.keys(subjects).map((name): [string, Cost[]] => [name, []]))
+for (let run = 0; run < Number(values.runs); run++) {
+  for (const [name, subject] of Object.entries(subjects)) results.get(name)?.push(await subject())
+}
+rmSync(folder, { recursive: true, force: true })
+
+const reference = median(results.get('floor') ?? []).wall
+console.log('| what | wall s, median (min–max) | CPU s | peak MiB | × floor |\n|---|---|---|---|---|')
+for (const [name, costs] of results) {
+  const { wall, cpu } = median(costs)
+  const walls = costs.map((cost) => cost.wall)
+  const spread = `${Math.min(...walls).toFixed(2)}–${Math.max(...walls).toFixed(2)}`
+  const peak = Math.max(...costs.map((cost) => cost.peak)) / 1024 ** 2
+  const cells = [name, `${wall.toFixed(2)} (${spread})`, cpu.toFixed(2), peak > 0 ? peak.toFixed(0) : '']
+  console.log(`| ${cells.join(' | ')} | ${(wall / reference).toFixed(2)} |`)
+}
+
+/** Sums the stages of the shell pipeline that lead to the raw disk. */
+async function measureBaseline(script: string): Promise<Cost> {
+  const out = join(folder, 'baseline')
+  await measure('bash', [script, '--archive', image, '--out', out, '--runs', '1', '--direct'])
+  const stages = readFileSync(join(out, 'stages.jsonl'), 'utf8').trim().split('\n')
+  const rows = stages.map((line) => JSON.parse(line) as { stage: string; wall: number; cpu: number })
+  const toRaw = rows.filter(({ stage }) => !stage.startsWith('qcow2'))
+  const sum = (key: 'wall' | 'cpu'): number => toRaw.reduce((total, row) => total + row[key], 0)
+  return { wall: sum('wall'), cpu: sum('cpu'), peak: 0 }
+}

@@ -1,0 +1,67 @@
+import { formatSize } from '@bootable/bytes'
+import type { DiskReport, ImageReport, SystemReport } from '@bootable/core'
+import { formatPairs, formatTable } from './table.ts'
+
+/** What `inspect` prints without `--json`. */
+export function formatReport(report: DiskReport | ImageReport): string {
+  return report.kind === 'disk' ? formatDisk(report) : formatImage(report)
+}
+
+function formatImage({
+  digest,
+  platform,
+  created,
+  size,
+  layers,
+  labels,
+  bootable,
+  system,
+}: ImageReport): string {
+  const facts = formatPairs([
+    ['image', digest],
+    ['platform', platform],
+    ['created', created ?? 'unknown'],
+    ['bootable', bootable ? 'yes, by its labels' : 'no: neither containers.bootc nor ostree.bootable is set'],
+    ...(system ? systemPairs(system) : []),
+    ['layers', `${layers.length}, ${formatSize(size)}`],
+  ])
+  const layerRows = layers.map((layer) => [layer.digest, formatSize(layer.size), layer.mediaType])
+  const names = Object.keys(labels).sort()
+  const labelTable =
+    names.length > 0 ? `\n${formatPairs(names.map((name) => [name, labels[name] ?? '']))}` : ''
+  return `${facts}\n${formatTable(['layer', 'size', 'media type'], layerRows)}${labelTable}`
+}
+
+function formatDisk({ format, size, uuid, partitions, system, note }: DiskReport): string {
+  const facts = formatPairs([
+    ['disk', `${format}, ${formatSize(size)} (${size} bytes), ${uuid}`],
+    ...(system ? systemPairs(system) : []),
+    ...(note === undefined ? [] : [['note', note] as const]),
+  ])
+  const rows = partitions.map(({ number, start, size: length, type, filesystem }) => [
+    String(number),
+    formatSize(start),
+    formatSize(length),
+    type,
+    filesystem?.type ?? '',
+    filesystem?.label ?? '',
+    filesystem?.uuid ?? '',
+  ])
+  const table = formatTable(['#', 'start', 'size', 'type', 'filesystem', 'label', 'uuid'], rows)
+  const entries = system?.bootEntries.map(({ id, title, linux, options }) =>
+    formatPairs([
+      ['boot entry', title ?? id],
+      ['  linux', linux ?? ''],
+      ['  options', options ?? ''],
+    ]),
+  )
+  return [facts, table, ...(entries ?? [])].join('\n')
+}
+
+function systemPairs({ osRelease, kernels }: SystemReport): [string, string][] {
+  const name = osRelease.PRETTY_NAME ?? osRelease.NAME ?? 'unknown'
+  return [
+    ['system', name],
+    ['kernel', kernels.length > 0 ? kernels.join(', ') : 'none'],
+  ]
+}

@@ -1,0 +1,61 @@
+import { type ByteSource, FormatError, type OperationOptions, type RuntimeOptions } from '@bootable/bytes'
+import { openDisk, partitionTypeName, readDiskTree } from '@bootable/disk'
+import { isQcow2, readQcow2 } from '@bootable/disk/qcow2'
+import { inspectSystem, type SystemReport } from './system.ts'
+
+/** One partition of a disk. Sizes in bytes. */
+export interface PartitionReport {
+  readonly number: number
+  readonly start: number
+  readonly size: number
+  /** What fdisk(8) calls the type. */
+  readonly type: string
+  readonly uuid: string
+  readonly label: string
+  readonly filesystem?: { readonly type: string; readonly label: string; readonly uuid: string }
+}
+
+/** What a disk holds, as plain data. */
+export interface DiskReport {
+  readonly kind: 'disk'
+  readonly format: 'raw' | 'qcow2'
+  /** Bytes that a machine sees. */
+  readonly size: number
+  readonly uuid: string
+  readonly partitions: readonly PartitionReport[]
+  /** Absent where no partition holds a root filesystem that can be read; `note` says why. */
+  readonly system?: SystemReport
+  readonly note?: string
+}
+
+/**
+ * Describes a disk in a raw or qcow2 file.
+ * @throws FormatError for a file that is no disk, or has no GUID partition table
+ */
+export async function inspectDisk(
+  file: ByteSource,
+  options: OperationOptions & RuntimeOptions = {},
+): Promise<DiskReport> {
+  const format = (await isQcow2(file)) ? 'qcow2' : 'raw'
+  const source = format === 'qcow2' ? await readQcow2(file, options) : file
+  const disk = await openDisk(source, options)
+  const partitions = disk.partitions.map(({ number, start, size, type, uuid, label, filesystem }) => ({
+    number,
+    start,
+    size,
+    type: partitionTypeName(type),
+    uuid,
+    label,
+    ...(filesystem && { filesystem }),
+  }))
+  const report = { kind: 'disk', format, size: source.size, uuid: disk.uuid, partitions } as const
+  try {
+    return { ...report, system: await inspectSystem(await readDiskTree(disk)) }
+  } catch (error) {
+    options.signal?.throwIfAborted()
+    if (!(error instanceof Error)) throw error
+    // What is on the partitions may be anything: the table is worth showing all the same.
+    if (error instanceof FormatError || 'code' in error) return { ...report, note: error.message }
+    throw error
+  }
+}

@@ -1,0 +1,237 @@
+import { createHash } from 'node:crypto'
+import { createReadStream, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { openFileSource } from '@bootable/bytes/node'
+import { type Disk, openDisk } from '@bootable/disk'
+import { removePath } from '@bootable/tree'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { type Command, prepareCommand } from '../../tooling/command.ts'
+import { differences } from '../../tooling/compliance/filesystem.ts'
+import { startDockerRegistry } from '../../tooling/docker-registry.ts'
+import { findFixture } from '../../tooling/fixture.ts'
+import { readHostTree } from '../../tooling/host-tree.ts'
+import {
+  canLoopMount,
+  e2fsck,
+  fsckFat,
+  qemuImg,
+  requireTool,
+  run,
+  runOk,
+  sgdiskVerify,
+  temporaryFolder,
+  withLoopMount,
+} from '../../tooling/oracles.ts'
+import { bootDisk, freePort, requireMachine } from '../../tooling/qemu.ts'
+
+const fixture = findFixture('trixie-minimal')
+const zstd = findFixture('trixie-minimal-zstd')
+const tools = requireTool(
+  'e2fsck',
+  'fsck.fat',
+  'sgdisk',
+  'qemu-img',
+  'skopeo',
+  'umoci',
+  'docker-registry',
+  'ssh',
+  'ssh-keygen',
+)
+
+const PASSWORD = 'correct horse battery'
+
+async function sha256(path: string): Promise<string> {
+  const hash = createHash('sha256')
+  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash)
+  return hash.digest('hex')
+}
+
+describe.runIf(fixture && zstd && tools)('a Debian image, by an unprivileged user', () => {
+  if (!fixture || !zstd) return
+  const folder = temporaryFolder()
+  let command: Command
+  let work: string
+  let build: (args: readonly string[], into: string) => Promise<string>
+  let raw: string
+  let qcow2: string
+  let disk: Disk
+
+  beforeAll(async () => {
+    command = await prepareCommand()
+    work = command.folder()
+    await runOk('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'anna@test', '-f', join(folder, 'key')])
+    const user = {
+      name: 'anna',
+      description: 'Anna',
+      password: PASSWORD,
+      key: readFileSync(join(folder, 'key.pub'), 'utf8').trim(),
+      groups: ['sudo'],
+    }
+    const config = JSON.stringify({ blueprint: { customizations: { user: [user] } } })
+    build = async (args, into) => {
+      const output = join(work, into)
+      const flags = ['build', '--config', '-', '--cache', join(work, 'cache'), '--output', output]
+      const { status, stderr } = await command.run([...flags, ...args], { input: config, cwd: work })
+      expect(status, stderr).toBe(0)
+      return output
+    }
+    const output = await build(
+      ['--type', 'raw', '--type', 'qcow2', `oci-archive:${fixture.archive}`],
+      'first',
+    )
+    raw = join(output, 'image/disk.raw')
+    qcow2 = join(output, 'qcow2/disk.qcow2')
+    disk = await openDisk(await openFileSource(raw))
+  })
+
+  it('is faultless to sgdisk, e2fsck, fsck.fat and qemu-img', async () => {
+    expect(await sgdiskVerify(raw)).toEqual([])
+    expect(disk.partitions.map((partition) => partition.filesystem?.type)).toEqual([
+      undefined,
+      'vfat',
+      'ext4',
+      'ext4',
+    ])
+    for (const { start, size, filesystem } of disk.partitions) {
+      if (filesystem?.type === 'ext4') expect(await e2fsck(`${raw}?offset=${start}`)).toEqual([])
+      if (filesystem?.type !== 'vfat') continue
+      const esp = join(folder, 'esp.img')
+      await runOk('dd', [
+        `if=${raw}`,
+        `of=${esp}`,
+        'bs=1M',
+        `skip=${start}`,
+        `count=${size}`,
+        'iflag=skip_bytes,count_bytes',
+        'conv=sparse',
+      ])
+      expect(await fsckFat(esp)).toEqual([])
+    }
+    expect(await qemuImg('check', qcow2)).toContain('No errors were found')
+    expect(await qemuImg('compare', raw, qcow2)).toContain('Images are identical')
+  })
+
+  it('has the same bytes again, with layers from the cache alone', async () => {
+    // A store without its layers: whoever opened one would fail.
+    const layout = join(work, 'hollow')
+    await runOk('cp', ['-r', fixture.layout, layout])
+    const { layers } = JSON.parse(await inspectRaw(layout)) as { layers: { digest: string }[] }
+    for (const { digest } of layers) rmSync(join(layout, 'blobs', ...digest.split(':')))
+    await runOk('chmod', ['-R', 'a+rX', layout])
+    const output = await build(['--type', 'raw', `oci:${layout}:latest`], 'again')
+    expect(await sha256(join(output, 'image/disk.raw'))).toBe(await sha256(raw))
+  })
+
+  it('has the same bytes from a registry, and another digest but the same system from zstd layers', async () => {
+    const registry = await startDockerRegistry()
+    try {
+      const copy = ['copy', '-q', '--insecure-policy', '--dest-tls-verify=false']
+      await runOk(
+        'skopeo',
+        [...copy, `oci:${fixture.layout}:latest`, `docker://${registry.host}/lab/machine:1`],
+        { timeout: 120_000 },
+      )
+      const output = await build(
+        ['--type', 'raw', '--no-cache', `docker://${registry.host}/lab/machine:1`],
+        'registry',
+      )
+      expect(await sha256(join(output, 'image/disk.raw'))).toBe(await sha256(raw))
+    } finally {
+      await registry.close()
+    }
+    const output = await build(['--type', 'raw', `oci-archive:${zstd.archive}`], 'zstd')
+    const other = await openDisk(await openFileSource(join(output, 'image/disk.raw')))
+    // The seed follows from the digest: uuids and salts are others, of the same length.
+    expect(await differences(await rootTree(disk), await rootTree(other), { contents: false })).toEqual([])
+  })
+
+  describe.runIf(process.getuid?.() === 0 && requireTool('getfattr'))(
+    'compared with what umoci unpacks',
+    () => {
+      let expected: Awaited<ReturnType<typeof readHostTree>>
+
+      beforeAll(async () => {
+        const bundle = join(folder, 'bundle')
+        await runOk('umoci', ['unpack', '--image', `${fixture.layout}:latest`, bundle], { timeout: 300_000 })
+        expected = await readHostTree(join(bundle, 'rootfs'))
+      })
+
+      it('has every file as the image has it, read by us', async () => {
+        const changes = await differences(expected, await rootTree(disk))
+        expect(changes).toMatchSnapshot()
+      })
+
+      it.runIf(canLoopMount('ext4'))('has every file as the image has it, read by the kernel', async () => {
+        const root = disk.partitions.find((partition) => partition.filesystem?.label === 'root')
+        if (!root) throw new Error('no root')
+        const { start, size } = root
+        await withLoopMount(
+          raw,
+          { offset: start, size, type: 'ext4', options: 'noload' },
+          async (mounted) => {
+            const tree = await readHostTree(mounted)
+            expect(await differences(await rootTree(disk), tree)).toEqual([])
+          },
+        )
+      })
+    },
+  )
+
+  describe.runIf(requireMachine('uefi'))('boots under UEFI', () => {
+    it('to a login by password, a login by key and a web page', async () => {
+      const ports = { ssh: await freePort(), web: await freePort() }
+      const machine = bootDisk({
+        disk: qcow2,
+        format: 'qcow2',
+        firmware: 'uefi',
+        memory: 1024,
+        forward: { [ports.ssh]: 22, [ports.web]: 3000 },
+      })
+      try {
+        await machine.waitFor(/login: /, 300_000)
+        machine.send('anna\n')
+        await machine.waitFor(/Password: /, 60_000)
+        machine.send(`${PASSWORD}\n`)
+        await machine.waitFor(/anna@[^$]*\$ /, 60_000)
+        machine.send('echo "<$(id -un) $(id -Gn) $(findmnt -no FSTYPE /)>"\n')
+        await machine.waitFor(/<anna anna sudo ext4>/, 30_000)
+
+        const page = await fetch(`http://127.0.0.1:${ports.web}/`)
+        expect(page.status).toBe(200)
+        expect(await page.text()).toContain('bootable')
+
+        const ssh = await run(
+          'ssh',
+          [
+            ...['-i', join(folder, 'key'), '-p', String(ports.ssh), '-o', 'StrictHostKeyChecking=no'],
+            ...['-o', 'UserKnownHostsFile=/dev/null', '-o', 'BatchMode=yes', '-o', 'ConnectTimeout=60'],
+            ...[
+              'anna@127.0.0.1',
+              'id -un; systemctl is-system-running --wait; systemctl --failed --no-legend; cat /proc/cmdline',
+            ],
+          ],
+          { timeout: 180_000 },
+        )
+        expect(ssh.stdout.split('\n').slice(0, 2), ssh.stderr).toEqual(['anna', 'running'])
+        expect(ssh.stdout).toMatch(/root=UUID=[0-9a-f-]{36} .*rw.* console=ttyS0/)
+      } finally {
+        await machine.close()
+      }
+    })
+  })
+})
+
+/** The manifest of a layout's image, as skopeo reads it. */
+async function inspectRaw(layout: string): Promise<string> {
+  return (await runOk('skopeo', ['inspect', '--raw', `oci:${layout}:latest`])).stdout
+}
+
+/** The root filesystem of a disk, without what lies on other partitions. */
+async function rootTree(disk: Disk): ReturnType<Disk['readTree']> {
+  const root = disk.partitions.find((partition) => partition.filesystem?.label === 'root')
+  if (!root) throw new Error('the disk has no root filesystem')
+  const tree = await disk.readTree(root)
+  removePath(tree, 'lost+found')
+  return tree
+}
