@@ -1,4 +1,4 @@
-import type { BlockRun } from './extents.ts'
+import { type BlockRun, countBlocks } from './extents.ts'
 import type { Geometry } from './layout.ts'
 
 /**
@@ -51,6 +51,5 @@ export function createAllocator(geometry: Geometry): Allocator {
 
 /** Blocks that are neither metadata nor taken, when nothing has been taken yet. */
 export function availableBlocks(geometry: Geometry): number {
-  const metadata = geometry.metadata.reduce((sum, run) => sum + run.length, 0)
-  return geometry.blockCount - geometry.firstDataBlock - metadata
+  return geometry.blockCount - geometry.firstDataBlock - countBlocks(geometry.metadata)
 }

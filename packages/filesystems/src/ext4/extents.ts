@@ -30,6 +30,13 @@ function entriesPerBlock(blockSize: number): number {
   return Math.floor((blockSize - ENTRY - TAIL) / ENTRY)
 }
 
+/** Blocks of all runs together. */
+export function countBlocks(runs: readonly { readonly length: number }[]): number {
+  let total = 0
+  for (const { length } of runs) total += length
+  return total
+}
+
 /** Maps a run of a file onto runs of the filesystem, none longer than an extent may be. */
 export function mapRun(extents: Extent[], logical: number, runs: readonly BlockRun[]): void {
   let next = logical
@@ -75,6 +82,7 @@ export function buildExtentTree(
   blocks: readonly BlockRun[],
   blockSize: number,
 ): ExtentTree {
+  if (extents.length <= EXTENTS_IN_INODE) return { root: { depth: 0, entries: extents }, blocks: [] }
   const capacity = entriesPerBlock(blockSize)
   const free = blocks.flatMap((run) => Array.from({ length: run.length }, (_, index) => run.block + index))
   const nodes: (ExtentNode & { block: number })[] = []

@@ -3,7 +3,7 @@ import type { Timestamp } from '@bootable/tree'
 import type { Volume } from './blocks.ts'
 import { descriptorChecksum, inodeChecksum, inodeSeed } from './checksum.ts'
 import { ext4FormatError } from './errors.ts'
-import { EXT4_GOOD_OLD_INODE_SIZE, GroupDescriptor, InodeStruct } from './format.ts'
+import { EXT4_GOOD_OLD_INODE_SIZE, GroupDescriptor, InodeStruct, SUPERBLOCK_OFFSET } from './format.ts'
 import { decodeTime } from './time.ts'
 import { decodeXattrBody } from './xattrs.ts'
 
@@ -63,7 +63,7 @@ export function createInodeReader(volume: Volume): InodeReader {
   async function loadTables(groups: ReadonlySet<number>): Promise<void> {
     const missing = [...groups].filter((group) => !tables.has(group))
     const size = superblock.descriptorSize
-    const start = (superblock.firstDataBlock + 1) * blockSize
+    const start = (Math.floor(SUPERBLOCK_OFFSET / blockSize) + 1) * blockSize
     const descriptors = missing.map(() => new Uint8Array(Math.max(size, GroupDescriptor.size)))
     await gather(
       missing.map((group, index) => ({

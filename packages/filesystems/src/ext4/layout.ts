@@ -69,7 +69,7 @@ export function groupHeader(
  * Lays out a filesystem with the arithmetic of `ext2fs_initialize` of e2fsprogs.
  *
  * @param size bytes of the device
- * @param inodes at least so many
+ * @param inodes so many, rounded up to fill their tables; fewer where a group cannot hold its share
  * @returns `undefined` where not even the metadata fits
  */
 export function layoutGeometry(size: number, blockSize: number, inodes: number): Geometry | undefined {
@@ -83,8 +83,8 @@ export function layoutGeometry(size: number, blockSize: number, inodes: number):
     const descriptorBlocks = Math.ceil(groupCount / descriptorsPerBlock)
     // A table fills its blocks, and a multiple of 8 inodes keeps the bitmaps on byte boundaries.
     const inodesPerBlock = blockSize / INODE_SIZE
-    const inodesPerGroup = alignUp(Math.ceil(inodes / groupCount), Math.max(inodesPerBlock, 8))
-    if (inodesPerGroup > Math.min(blockSize * 8, 65_536 - inodesPerBlock)) return undefined
+    const wanted = alignUp(Math.ceil(inodes / groupCount), Math.max(inodesPerBlock, 8))
+    const inodesPerGroup = Math.min(wanted, blockSize * 8, 65_536 - Math.max(inodesPerBlock, 8))
     if (inodesPerGroup * groupCount > 0xffff_ffff) return undefined
     const inodeTableBlocks = inodesPerGroup / inodesPerBlock
 

@@ -2,7 +2,7 @@ import { formatSize } from '@bootable/bytes'
 import type { FileTree } from '@bootable/tree'
 import { availableBlocks } from './allocation.ts'
 import { ext4Error } from './errors.ts'
-import { extentTreeBlocks } from './extents.ts'
+import { countBlocks, extentTreeBlocks } from './extents.ts'
 import { type Inventory, takeInventory } from './inventory.ts'
 import { defaultInodeRatio, defaultJournalBlocks, type Geometry, layoutGeometry } from './layout.ts'
 import { checkSizes, type Ext4SizeOptions, type Ext4Sizes } from './options.ts'
@@ -37,7 +37,7 @@ export function planExt4(inventory: Inventory, size: number, sizes: Ext4Sizes, s
   const { blockSize } = sizes
   for (const [journalBlocks, inodes] of candidates(inventory, size, sizes)) {
     const geometry = layoutGeometry(size, blockSize, inodes)
-    if (!geometry || geometry.inodesPerGroup * geometry.groupCount < inventory.lastInode) continue
+    if (!geometry || inodesOf(geometry) < Math.max(inventory.lastInode, sizes.inodeCount ?? 0)) continue
     const placement = placeContents(inventory, geometry, journalBlocks, sparse)
     if (placement) return { geometry, inventory, placement, journalBlocks }
   }
@@ -50,6 +50,10 @@ export function planExt4(inventory: Inventory, size: number, sizes: Ext4Sizes, s
       hint: `give the filesystem ${minimum - size} bytes more`,
     },
   )
+}
+
+function inodesOf({ inodesPerGroup, groupCount }: Geometry): number {
+  return inodesPerGroup * groupCount
 }
 
 /** Journal and inodes to try, the most generous first. */
@@ -65,22 +69,20 @@ function* candidates(
   if (journalBlocks === undefined) {
     for (let smaller = journal / 4; smaller >= MIN_JOURNAL; smaller /= 4) yield [Math.floor(smaller), usual]
   }
-  const [smallest] = leastDemands(inventory, { blockSize, inodeCount, inodeRatio, journalBlocks })
-  if (inodeCount === undefined) yield [Math.min(journal, smallest), least]
-}
-
-/** Journal and inodes that a filesystem has at least. */
-function leastDemands(inventory: Inventory, { inodeCount, journalBlocks }: Ext4Sizes): [number, number] {
-  return [journalBlocks ?? MIN_JOURNAL, inodeCount ?? neededInodes(inventory)]
+  if (inodeCount !== undefined) return
+  const smallest = Math.min(journal, journalBlocks ?? MIN_JOURNAL)
+  for (let fewer = usual / 2; fewer > least; fewer /= 2) yield [smallest, Math.floor(fewer)]
+  yield [smallest, least]
 }
 
 /** Bytes of the smallest device that takes the inventory. */
 function minimumSize(inventory: Inventory, sizes: Ext4Sizes, sparse: SparseRuns): number {
   const { blockSize } = sizes
-  const [journal, inodes] = leastDemands(inventory, sizes)
+  const journal = sizes.journalBlocks ?? MIN_JOURNAL
+  const inodes = sizes.inodeCount ?? neededInodes(inventory)
   const content = inventory.nodes.reduce((sum, node) => {
     const runs = sparse.get(node)
-    const blocks = runs ? runs.reduce((total, run) => total + run.length, 0) : node.blocks
+    const blocks = runs ? countBlocks(runs) : node.blocks
     const tree = runs ? extentTreeBlocks(runs.length, blockSize) : 0
     return sum + blocks + tree + (node.xattrs.block ? 1 : 0)
   }, journal + 1)
@@ -90,8 +92,11 @@ function minimumSize(inventory: Inventory, sizes: Ext4Sizes, sparse: SparseRuns)
   for (;;) {
     const size = blocks * blockSize
     const geometry = layoutGeometry(size, blockSize, inodes)
-    const missing = geometry ? content - availableBlocks(geometry) : Math.ceil(inodes / (blockSize / 256) / 2)
-    const fits = geometry && missing <= 0 && placeContents(inventory, geometry, journal, sparse)
+    const hasInodes = geometry !== undefined && inodesOf(geometry) >= inodes
+    const missing = hasInodes
+      ? content - availableBlocks(geometry)
+      : Math.ceil(inodes / (blockSize / 256) / 2)
+    const fits = hasInodes && missing <= 0 && placeContents(inventory, geometry, journal, sparse)
     if (fits) return size
     blocks += Math.max(missing, step)
   }

@@ -1,5 +1,6 @@
 import { availableBlocks } from './allocation.ts'
 import { superblockChecksum } from './checksum.ts'
+import { countBlocks } from './extents.ts'
 import { writtenFeatures } from './features.ts'
 import * as ext4 from './format.ts'
 import { LOG_GROUPS_PER_FLEX } from './layout.ts'
@@ -20,9 +21,7 @@ export function countPlan({ geometry, inventory, placement }: Ext4Plan): Ext4Cou
   const { journal } = placement
   const available = availableBlocks(geometry)
   const inodes = geometry.inodesPerGroup * geometry.groupCount
-  const journalBlocks = journal
-    ? [...journal.extents, ...journal.tree].reduce((sum, run) => sum + run.length, 0)
-    : 0
+  const journalBlocks = journal ? countBlocks(journal.extents) : 0
   return {
     freeBlocks: available - placement.taken,
     freeInodes: inodes - inventory.lastInode,

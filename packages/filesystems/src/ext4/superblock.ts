@@ -109,7 +109,8 @@ export async function readSuperblock(source: ByteSource): Promise<SuperblockDeta
 
   const blockCount = wide(raw.blocksCountLo, raw.blocksCountHi)
   const { firstDataBlock, blocksPerGroup, inodesPerGroup } = raw
-  check(firstDataBlock === (blockSize === 1024 ? 1 : 0), 'firstDataBlock', `it is ${firstDataBlock}`)
+  // Block 0 of 1 KiB is the boot sector, but bigalloc counts it in.
+  check(firstDataBlock <= (blockSize === 1024 ? 1 : 0), 'firstDataBlock', `it is ${firstDataBlock}`)
   check(blockCount > firstDataBlock && blockCount < 2 ** 48, 'blocksCountLo', `${blockCount} blocks`)
   check(blocksPerGroup >= 8 && blocksPerGroup % 8 === 0, 'blocksPerGroup', `${blocksPerGroup} blocks`)
   check(inodesPerGroup >= 1 && inodesPerGroup <= blockSize * 8, 'inodesPerGroup', `${inodesPerGroup} inodes`)

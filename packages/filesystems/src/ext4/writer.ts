@@ -5,7 +5,13 @@ import { statMode } from '@bootable/tree'
 import { filesystemSeed, inodeSeed, xattrBlockChecksum } from './checksum.ts'
 import { encodeDirectory, encodeEmptyBlocks } from './directory.ts'
 import { emitPieces, type Piece } from './emit.ts'
-import { type BlockRun, buildExtentTree, encodeExtentBlock, encodeExtentRoot } from './extents.ts'
+import {
+  type BlockRun,
+  buildExtentTree,
+  countBlocks,
+  encodeExtentBlock,
+  encodeExtentRoot,
+} from './extents.ts'
 import * as ext4 from './format.ts'
 import { encodeDescriptors, type GroupUsage, groupUsage } from './groups.ts'
 import { hashSeed } from './htree.ts'
@@ -207,8 +213,7 @@ function contentSize({ inode, blocks }: Ext4Node, blockSize: number): number {
 
 function contentSectors({ geometry }: Ext4Plan, content: PlacedContent | undefined): number {
   if (!content) return 0
-  const blocks = [...content.extents, ...content.tree].reduce((sum, run) => sum + run.length, 0)
-  return (blocks * geometry.blockSize) / 512
+  return ((countBlocks(content.extents) + countBlocks(content.tree)) * geometry.blockSize) / 512
 }
 
 /** Everything that was placed, in the order of its placement. */
