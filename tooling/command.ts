@@ -51,8 +51,10 @@ export async function prepareCommand(): Promise<Command> {
         env: { ...process.env, HOME: '/nonexistent', NO_COLOR: '1', ...options.env },
       })
       let [stdout, stderr] = ['', '']
+      let interrupted = false
       const look = (): void => {
-        if (options.interruptAt?.test(stdout + stderr)) child.kill('SIGINT')
+        if (interrupted || !options.interruptAt?.test(stdout + stderr)) return
+        interrupted = child.kill('SIGINT')
       }
       child.stdout.setEncoding('utf8').on('data', (text: string) => {
         stdout += text

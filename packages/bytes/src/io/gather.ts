@@ -67,9 +67,16 @@ function resolve({ source, offset, target }: GatherPiece): ResolvedPiece {
 async function readTogether(pieces: ResolvedPiece[], start: number, length: number): Promise<void> {
   const [only] = pieces
   if (only && pieces.length === 1) return only.root.read(only.offset, only.target)
-  const buffer = new Uint8Array(length)
+  const scratch = idle.pop() ?? new Uint8Array(MAX_READ)
+  // A piece larger than any joint read stands alone, so these fit.
+  const buffer = length <= MAX_READ ? scratch.subarray(0, length) : new Uint8Array(length)
   await (only as ResolvedPiece).root.read(start, buffer)
   for (const { offset, target } of pieces) {
     target.set(buffer.subarray(offset - start, offset - start + target.length))
   }
+  if (idle.length < MAX_IDLE) idle.push(scratch)
 }
+
+/** Buffers between reads: fresh ones of this size keep the garbage collector busier than the copying. */
+const idle: Uint8Array[] = []
+const MAX_IDLE = 4

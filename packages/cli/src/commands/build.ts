@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type BuiltDisk, buildDiskFiles } from '@bootable/core/node'
+import type { BuiltDisk } from '@bootable/core/node'
 import { Command, Option } from 'commander'
 import { describeMachine } from '../render/machine.ts'
 import { createRenderer, PROGRESS_STYLES, type ProgressStyle } from '../render/progress.ts'
@@ -42,6 +42,7 @@ export function buildCommand(signal: AbortSignal): Command {
   for (const flag of WITHOUT_MEANING) command.addOption(new Option(flag).hideHelp())
 
   return command.action(async (image: string, flags: BuildFlags & Record<string, unknown>) => {
+    const { buildDiskFiles } = await import('@bootable/core/node')
     const render = createRenderer(flags.verbose ? 'verbose' : flags.progress)
     const { options, warnings } = await readMachineFlags(image, flags)
     for (const { key, message } of warnings) render.event({ type: 'warning', message: `${key} ${message}` })

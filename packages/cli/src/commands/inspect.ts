@@ -1,4 +1,3 @@
-import { inspectFile } from '@bootable/core/node'
 import { Command } from 'commander'
 import { formatReport } from '../render/report.ts'
 
@@ -10,6 +9,7 @@ export function inspectCommand(signal: AbortSignal): Command {
     .option('--json', 'print the report as JSON')
     .option('--no-tls-verify', 'allow plain http to the registry')
     .action(async (subject: string, flags: { json?: true; tlsVerify: boolean }) => {
+      const { inspectFile } = await import('@bootable/core/node')
       const registry = flags.tlsVerify ? {} : { registry: { insecure: true } }
       const report = await inspectFile(subject, { signal, ...registry })
       process.stdout.write(flags.json ? `${JSON.stringify(report, undefined, 2)}\n` : formatReport(report))

@@ -1,6 +1,5 @@
-import { planDiskFiles } from '@bootable/core/node'
 import { Command } from 'commander'
-import { describeMachine, formatPlan } from '../render/machine.ts'
+import { describeMachine } from '../render/machine.ts'
 import { createRenderer } from '../render/progress.ts'
 import { addMachineFlags, type MachineFlags, readMachineFlags } from './machine-options.ts'
 
@@ -11,6 +10,8 @@ export function planCommand(signal: AbortSignal): Command {
     .argument('<image>', 'as for build')
     .option('--json', 'print the plan as JSON')
   return addMachineFlags(command).action(async (image: string, flags: MachineFlags & { json?: true }) => {
+    const { planDiskFiles } = await import('@bootable/core/node')
+    const { formatPlan } = await import('../render/plan.ts')
     const render = createRenderer('auto')
     const { options, warnings } = await readMachineFlags(image, flags)
     for (const { key, message } of warnings) render.event({ type: 'warning', message: `${key} ${message}` })

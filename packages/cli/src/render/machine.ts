@@ -1,6 +1,4 @@
-import { formatSize } from '@bootable/bytes'
-import { describePlan, type Machine } from '@bootable/core'
-import { formatPairs, formatTable } from './table.ts'
+import type { Machine } from '@bootable/core'
 
 /** A machine as plain data: what `plan --json` prints and what lies beside a built disk. */
 export function describeMachine(machine: Machine): object {
@@ -19,33 +17,4 @@ export function describeMachine(machine: Machine): object {
     clock,
     disk: plan,
   }
-}
-
-/** A machine as text: the facts, then the partitions. */
-export function formatPlan(machine: Machine): string {
-  const { image, system, bootloader, plan, commandLine } = machine
-  const facts = formatPairs([
-    ['image', image.manifest.descriptor.digest],
-    ['system', system.osRelease.PRETTY_NAME ?? system.osRelease.NAME ?? 'unknown'],
-    ['architecture', system.architecture],
-    ['kernel', system.kernel.version],
-    ['arguments', commandLine.join(' ')],
-    ['boot loader', `${bootloader.kind}: ${bootloader.reason}`],
-    ['disk', `${formatSize(plan.size)} (${plan.size} bytes), ${plan.uuid}`],
-  ])
-  const rows = describePlan(plan).map(
-    ({ number, name, start, size, type, filesystem, mountpoint, label, uuid }) => [
-      String(number),
-      name,
-      formatSize(start),
-      formatSize(size),
-      type,
-      filesystem,
-      mountpoint,
-      label,
-      uuid,
-    ],
-  )
-  const head = ['#', 'name', 'start', 'size', 'type', 'filesystem', 'mount point', 'label', 'uuid']
-  return `${facts}\n${formatTable(head, rows)}`
 }
