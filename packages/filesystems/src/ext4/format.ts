@@ -58,7 +58,6 @@ export const EXT4_VALID_FS = 0x0001
 export const EXT4_ERRORS_CONTINUE = 1
 /** `s_flags`: names are hashed as signed characters, as on x86. */
 export const EXT2_FLAGS_SIGNED_HASH = 0x0001
-export const EXT2_FLAGS_UNSIGNED_HASH = 0x0002
 /** `s_default_mount_opts`. */
 export const EXT4_DEFM_XATTR_USER = 0x0004
 export const EXT4_DEFM_ACL = 0x0008
@@ -202,9 +201,7 @@ export const EXT4_GOOD_OLD_FIRST_INO = 11
 /** `i_flags`. */
 export const EXT4_ENCRYPT_FL = 0x0000_0800
 export const EXT4_INDEX_FL = 0x0000_1000
-export const EXT4_HUGE_FILE_FL = 0x0004_0000
 export const EXT4_EXTENTS_FL = 0x0008_0000
-export const EXT4_VERITY_FL = 0x0010_0000
 export const EXT4_EA_INODE_FL = 0x0020_0000
 export const EXT4_INLINE_DATA_FL = 0x1000_0000
 

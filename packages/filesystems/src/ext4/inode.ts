@@ -16,13 +16,13 @@ export interface InodeRecord {
   /** Sectors of 512 bytes that the inode owns: data, extent blocks, attribute block. */
   readonly sectors: number
   /** `i_block`: the root of the extent tree, a short link's target, a device number. */
-  readonly block?: Uint8Array
+  readonly block: Uint8Array | undefined
   /** All four times of the inode. */
   readonly time: Timestamp
   /** Block of its extended attributes, 0 for none. */
-  readonly xattrBlock?: number
+  readonly xattrBlock: number
   /** Extended attributes in the inode. */
-  readonly xattrs?: Uint8Array | undefined
+  readonly xattrs: Uint8Array | undefined
 }
 
 /** Writes inodes into a piece of an inode table. */
@@ -39,7 +39,6 @@ export function createInodeEncoder(bytes: Uint8Array): InodeEncoder {
       const { seconds, nanoseconds } = clampTime(record.time)
       const low = timeLow(seconds)
       const extra = timeExtra(seconds, nanoseconds)
-      const xattrBlock = record.xattrBlock ?? 0
       inode.base = base
       inode.mode = record.mode
       inode.uid = record.uid & 0xffff
@@ -53,8 +52,8 @@ export function createInodeEncoder(bytes: Uint8Array): InodeEncoder {
       inode.blocksHigh = Math.floor(record.sectors / 2 ** 32)
       inode.flags = record.flags
       if (record.block) inode.block = record.block
-      inode.fileAclLo = xattrBlock % 2 ** 32
-      inode.fileAclHigh = Math.floor(xattrBlock / 2 ** 32)
+      inode.fileAclLo = record.xattrBlock % 2 ** 32
+      inode.fileAclHigh = Math.floor(record.xattrBlock / 2 ** 32)
       inode.extraIsize = EXTRA_ISIZE
       inode.atime = low
       inode.ctime = low
