@@ -13,7 +13,11 @@ afterAll(() => rmSync(folder, { recursive: true }))
 function execute(path: string, cwd: string): void {
   const tsx = join(root, 'node_modules/tsx/dist/cli.mjs')
   const args = [tsx, '--conditions=@bootable/source', path]
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd, encoding: 'utf8', timeout: 120_000 })
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+    cwd,
+    encoding: 'utf8',
+    timeout: 120_000,
+  })
   expect(status, `${stdout}${stderr}`).toBe(0)
 }
 
@@ -24,7 +28,9 @@ function blocks(document: string): string[] {
 
 describe('code in READMEs', () => {
   const documents = ['README.md', ...packageNames.map((name) => `packages/${name}/README.md`)]
-  const cases = documents.flatMap((document) => blocks(document).map((code, index) => ({ document, index, code })))
+  const cases = documents.flatMap((document) =>
+    blocks(document).map((code, index) => ({ document, index, code })),
+  )
 
   it('is there in every package', () => {
     for (const document of documents) expect(blocks(document), document).not.toEqual([])

@@ -2,7 +2,15 @@ import { execFileSync } from 'node:child_process'
 import { statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { entryPoints, importsOf, listFiles, packageNames, readManifest, readText, root } from '../../tooling/sources.ts'
+import {
+  entryPoints,
+  importsOf,
+  listFiles,
+  packageNames,
+  readManifest,
+  readText,
+  root,
+} from '../../tooling/sources.ts'
 
 /** Who may import whom. The order is the order of the pipeline; there is no other arrow. */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
@@ -41,7 +49,10 @@ describe.each(packageNames)('packages/%s', (name) => {
     for (const path of sources) {
       for (const module of importsOf(readText(path))) {
         if (module.startsWith('.') || module.startsWith('node:')) continue
-        const dependency = module.split('/').slice(0, module.startsWith('@') ? 2 : 1).join('/')
+        const dependency = module
+          .split('/')
+          .slice(0, module.startsWith('@') ? 2 : 1)
+          .join('/')
         expect(declared, `${path} imports ${module}`).toContain(dependency)
         if (!dependency.startsWith('@bootable/')) continue
         expect(allowed, `${path} imports ${module}`).toContain(dependency.slice('@bootable/'.length))
@@ -53,7 +64,9 @@ describe.each(packageNames)('packages/%s', (name) => {
     if (name === 'cli') return
     for (const path of sources.filter((source) => !source.includes('/src/node/'))) {
       const modules = importsOf(readText(path))
-      const node = modules.filter((module) => module.startsWith('node:') || /^@bootable\/\w+\/node$/.test(module))
+      const node = modules.filter(
+        (module) => module.startsWith('node:') || /^@bootable\/\w+\/node$/.test(module),
+      )
       expect(node, path).toEqual([])
       const within = modules.filter((module) => module.startsWith('.') && /(^|\/)node\//.test(module))
       expect(within, path).toEqual([])

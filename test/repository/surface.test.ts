@@ -10,7 +10,10 @@ describe('public names', () => {
   const configPath = join(root, 'tsconfig.json')
   const { config } = ts.readConfigFile(configPath, (path) => readFileSync(path, 'utf8'))
   const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root)
-  const program = ts.createProgram(entries.map(({ source }) => join(root, source)), options)
+  const program = ts.createProgram(
+    entries.map(({ source }) => join(root, source)),
+    options,
+  )
   const checker = program.getTypeChecker()
 
   it.each(entries)('of $module', async ({ module, source }) => {
@@ -22,6 +25,8 @@ describe('public names', () => {
       return target.flags & ts.SymbolFlags.Value ? exported.name : `type ${exported.name}`
     })
     const text = `${names.sort().join('\n')}\n`
-    await expect(text).toMatchFileSnapshot(`surface/${module.replace('@bootable/', '').replaceAll('/', '-')}.txt`)
+    await expect(text).toMatchFileSnapshot(
+      `surface/${module.replace('@bootable/', '').replaceAll('/', '-')}.txt`,
+    )
   })
 })

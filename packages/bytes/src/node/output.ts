@@ -37,7 +37,10 @@ export async function createOutputFile(path: string): Promise<OutputFile> {
  * Writes a file by {@link createOutputFile}: committed when `write` resolves, discarded when it rejects.
  * @returns what `write` answered
  */
-export async function writeOutputFile<T>(path: string, write: (device: FileDevice) => Promise<T>): Promise<T> {
+export async function writeOutputFile<T>(
+  path: string,
+  write: (device: FileDevice) => Promise<T>,
+): Promise<T> {
   const file = await createOutputFile(path)
   try {
     const result = await write(file.device)
