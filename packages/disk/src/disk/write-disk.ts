@@ -35,10 +35,17 @@ export async function writeDisk(
     const slice = sliceDevice(device, partition.start, partition.size)
     await driver.write(trees.get(filesystem.path) as FileTree, slice, {
       ...options,
+      ...relabel(options, `${partition.name} (${filesystem.type})`),
       filesystem,
       sectorSize: plan.sectorSize,
       hiddenSectors: partition.start / plan.sectorSize,
     })
   }
   await writeGpt(plan, device, options)
+}
+
+/** A filesystem knows its own name only; on a disk it is the partition that people look for. */
+function relabel({ onProgress }: OperationOptions, label: string): OperationOptions {
+  if (!onProgress) return {}
+  return { onProgress: (event) => onProgress(event.type === 'start' ? { ...event, label } : event) }
 }

@@ -27,7 +27,13 @@ export async function* verifyBlob(
   const { digest, size } = descriptor
   const algorithm = hashAlgorithm(digest)
   const hash = offset === 0 ? runtime.createHash(algorithm) : undefined
-  onProgress?.({ type: 'start', id: digest, label: shortDigest(digest), unit: 'bytes', total: size })
+  onProgress?.({
+    type: 'start',
+    id: digest,
+    label: `blob ${shortDigest(digest)}`,
+    unit: 'bytes',
+    total: size,
+  })
 
   let length = offset
   for await (const chunk of chunks) {

@@ -3,6 +3,7 @@ import { BootableError } from '@bootable/bytes'
 import type { OciErrorCode } from '../wire/errors.ts'
 import { isIndexMediaType, isManifestMediaType } from '../wire/media-types.ts'
 import type { Descriptor, ImageManifest } from '../wire/types.ts'
+import { shortDigest } from './blob.ts'
 import type { Image } from './image.ts'
 import { isIndex } from './manifest.ts'
 import type { ImageStore, Manifest } from './store.ts'
@@ -45,7 +46,11 @@ export async function copyImage(
   const { root, manifests, blobs } = await listContent(source, operation)
   await forEachConcurrently(blobs, concurrency, async (descriptor) => {
     if (await target.hasBlob(descriptor, operation)) {
-      operation.onProgress?.({ type: 'skip', id: descriptor.digest, label: descriptor.digest })
+      operation.onProgress?.({
+        type: 'skip',
+        id: descriptor.digest,
+        label: `blob ${shortDigest(descriptor.digest)}`,
+      })
       return
     }
     const open = (opening = {}) => source.store.openBlob(descriptor, { ...operation, ...opening })

@@ -57,7 +57,7 @@ export async function fetchLayer(
   if (!cached) return decompressLayer(store, layer, options)
   budget.addBytes(cached.content.size)
   budget.addMembers(cached.members.length)
-  onProgress?.({ type: 'skip', id: descriptor.digest, label: shortDigest(descriptor.digest) })
+  onProgress?.({ type: 'skip', id: descriptor.digest, label: `blob ${shortDigest(descriptor.digest)}` })
   return cached
 }
 
