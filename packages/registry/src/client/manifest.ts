@@ -2,6 +2,7 @@ import { BootableError } from '@bootable/bytes'
 import {
   createManifest,
   type Descriptor,
+  type Digest,
   isDigest,
   isIndexMediaType,
   isManifestMediaType,
@@ -71,21 +72,16 @@ export async function getManifest(
   const manifest = createManifest(raw, {
     runtime: session.runtime,
     ...(mediaType !== undefined && !VAGUE.has(mediaType) && { mediaType }),
-    ...descriptorFor(target, raw.length, mediaType),
+    ...expectationOf(target),
   })
   compareDigestHeader(session, name, reference, headers, manifest)
   return manifest
 }
 
 /** A digest that was asked for is what the bytes must have, even where no descriptor says so. */
-function descriptorFor(
-  target: Descriptor | string,
-  size: number,
-  mediaType: string | undefined,
-): { descriptor?: Descriptor } {
+function expectationOf(target: Descriptor | string): { descriptor?: Descriptor; digest?: Digest } {
   if (typeof target !== 'string') return { descriptor: target }
-  if (!isDigest(target)) return {}
-  return { descriptor: { mediaType: mediaType ?? MEDIA_TYPE.manifest, digest: target, size } }
+  return isDigest(target) ? { digest: target } : {}
 }
 
 function manifestRequest(

@@ -69,6 +69,22 @@ test('a digest that was asked for is what the content must have', async () => {
   await expect(store.getManifest(asked)).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' })
 })
 
+test.each([{}, { 'Content-Type': 'text/plain' }])(
+  'an index without a media type of its own is known by its shape, by tag and by digest (%j)',
+  async (headers) => {
+    const index = JSON.stringify({ schemaVersion: 2, manifests: [] })
+    const server = await scriptedServer((_, response) => response.writeHead(200, headers).end(index))
+    const { store } = openTestStore(server.host)
+    for (const reference of ['stable', digestOf(index)]) {
+      const { mediaType, descriptor } = await store.getManifest(reference)
+      expect({ mediaType, digest: descriptor.digest }).toEqual({
+        mediaType: MEDIA_TYPE.index,
+        digest: digestOf(index),
+      })
+    }
+  },
+)
+
 test.each([
   ['the digest is missing', 200, {}],
   ['the digest is not one', 200, { 'Docker-Content-Digest': 'sha256:../../etc' }],
