@@ -1,4 +1,4 @@
-/** Below `/var`, but links of the image or directories that the system itself manages. */
+/** Below `/var`, but links of the image or directories that the system itself manages, with all in them. */
 const REFUSED = [
   '/var/home',
   '/var/lock',
@@ -18,5 +18,6 @@ const REFUSED = [
  */
 export function isAllowedMountPoint(path: string, rootFilesystem?: string): boolean {
   if (path === '/' || path === '/boot') return true
-  return path.startsWith('/var/') && rootFilesystem !== 'btrfs' && !REFUSED.includes(path)
+  if (!path.startsWith('/var/') || rootFilesystem === 'btrfs') return false
+  return !REFUSED.some((refused) => path === refused || path.startsWith(`${refused}/`))
 }

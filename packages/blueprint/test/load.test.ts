@@ -214,16 +214,27 @@ describe('unknown and unsupported keys', () => {
 })
 
 describe('filesystem and files', () => {
-  it.each(['/', '/boot', '/var/data', '/var/lib/containers'])('allows a filesystem at %s', (mountpoint) => {
-    json({ customizations: { filesystem: [{ mountpoint, minsize: 1 }] } })
-  })
-
-  it.each(['/var', '/var/home', '/usr', '/boot/efi', '/var/data/', 'var/data', '/var/../usr'])(
-    'allows none at %s',
+  it.each(['/', '/boot', '/var/data', '/var/lib/containers', '/var/homes'])(
+    'allows a filesystem at %s',
     (mountpoint) => {
-      failure(() => json({ customizations: { filesystem: [{ mountpoint, minsize: 1 }] } }))
+      json({ customizations: { filesystem: [{ mountpoint, minsize: 1 }] } })
     },
   )
+
+  it.each([
+    '/var',
+    '/var/home',
+    '/var/home/anna',
+    '/var/run/x/y',
+    '/usr',
+    '/boot/efi',
+    '/var/data/',
+    'var/data',
+    '/var/../usr',
+    '/var/a\nOptions=exec',
+  ])('allows none at %j', (mountpoint) => {
+    failure(() => json({ customizations: { filesystem: [{ mountpoint, minsize: 1 }] } }))
+  })
 
   it('knows the alias size in TOML only, and not both', () => {
     const both = failure(() => toml('[[customizations.filesystem]]\nmountpoint = "/"\nminsize = 1\nsize = 2'))

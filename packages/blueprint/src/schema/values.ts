@@ -33,18 +33,19 @@ export const passwdField = z
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
   .regex(/^[^:\u0000-\u001f\u007f]*$/, { error: 'must not hold a colon or control characters' })
 
-/** Whether a path is absolute and has no `.`, `..`, doubled or trailing slash. */
+/** Whether a path is absolute and has no `.`, `..`, doubled or trailing slash, and no control characters. */
 export function isCanonicalPath(path: string): boolean {
   if (path === '/') return true
   return path.startsWith('/') && path.slice(1).split('/').every(isPathName)
 }
 
 function isPathName(name: string): boolean {
-  return name !== '' && name !== '.' && name !== '..' && !name.includes('\0')
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: a newline would end a line of a unit file
+  return name !== '' && name !== '.' && name !== '..' && !/[\u0000-\u001f\u007f]/.test(name)
 }
 
 export const canonicalPath = z.string().refine(isCanonicalPath, {
-  error: 'must be an absolute path without . or .. and without doubled or trailing slashes',
+  error: 'must be an absolute path without . or .., doubled or trailing slashes and control characters',
 })
 
 /** An owner of a file: a name or an id. */
