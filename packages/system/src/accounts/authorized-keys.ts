@@ -54,7 +54,7 @@ function findProblem(line: string): string | undefined {
   if (!blob) return 'the key is not base64, or cut off'
   const [name, ...rest] = splitFields(blob) ?? []
   if (name === undefined || rest.length !== fields - 1) return 'the key is damaged or cut off'
-  const actual = String.fromCharCode(...name)
+  const actual = String.fromCharCode(...name.subarray(0, 64))
   return actual === type ? undefined : `a key of the type ${JSON.stringify(actual)} stands after ${type}`
 }
 

@@ -1,9 +1,11 @@
+import { BootableError } from '@bootable/bytes'
 import type { FileTree, Timestamp } from '@bootable/tree'
 import { readText, writeText } from '../edit.ts'
+import type { SystemErrorCode } from '../errors.ts'
 import type { ColonFile } from './colon-file.ts'
 import { parseColonFile } from './colon-file.ts'
 import type { AccountSettings } from './settings.ts'
-import { parseAccountSettings } from './settings.ts'
+import { MAX_ID, parseAccountSettings } from './settings.ts'
 
 /** The accounts of a tree, open for editing. Nothing reaches the tree before it is saved. */
 export interface AccountDatabase {
@@ -90,7 +92,10 @@ export interface Account {
   readonly shell: string
 }
 
-/** Looks where nsswitch's `files altfiles` would look. */
+/**
+ * Looks where nsswitch's `files altfiles` would look.
+ * @throws BootableError `ACCOUNTS_INVALID` when its line has ids that are none
+ */
 export function findUser(database: AccountDatabase, name: string): Account | undefined {
   const fields = database.passwd.find(name) ?? database.altPasswd.find(name)
   if (!fields) return undefined
@@ -103,13 +108,27 @@ export function findUser(database: AccountDatabase, name: string): Account | und
     string,
     string,
   ]
-  return { name, uid: Number(uid), gid: Number(gid), gecos, home, shell }
+  const idOf = (text: string): number => parseId(text, 'passwd', name)
+  return { name, uid: idOf(uid), gid: idOf(gid), gecos, home, shell }
 }
 
-/** The gid of a group, by name; from the image's own file as well. */
+/** An id as it stands in a file. What is not one must not become an owner of files: `Number('')` is root's. */
+function parseId(text: string, file: 'passwd' | 'group', name: string): number {
+  if (/^\d{1,10}$/.test(text) && Number(text) <= MAX_ID) return Number(text)
+  throw new BootableError<SystemErrorCode>(
+    'ACCOUNTS_INVALID',
+    `${name} has ${JSON.stringify(text.slice(0, 40))} for an id in the file ${file} of the image`,
+    { details: { file, name, id: text.slice(0, 40) } },
+  )
+}
+
+/**
+ * The gid of a group, by name; from the image's own file as well.
+ * @throws BootableError `ACCOUNTS_INVALID` when its line has a gid that is none
+ */
 export function findGroup(database: AccountDatabase, name: string): number | undefined {
   const fields = database.group.find(name) ?? database.altGroup.find(name)
-  return fields && Number(fields[2])
+  return fields && parseId(fields[2] as string, 'group', name)
 }
 
 /** The name of a group, by gid. */

@@ -1,13 +1,6 @@
 import { BootableError } from '@bootable/bytes'
-import type { Directory, FileTree, Inode, Timestamp } from '@bootable/tree'
-import {
-  createDirectory,
-  createFile,
-  ensureDirectory,
-  findDirectory,
-  findFile,
-  resolvePath,
-} from '@bootable/tree'
+import type { Directory, FileTree, Inode, RegularFile, Timestamp } from '@bootable/tree'
+import { createDirectory, createFile, ensureDirectory, findDirectory, findFile } from '@bootable/tree'
 import { readText, withOwner, writeText } from '../edit.ts'
 import type { SystemErrorCode } from '../errors.ts'
 import type { Account } from './database.ts'
@@ -24,25 +17,33 @@ export interface CreateHomeOptions {
  * Makes the home of a user and fills it from the skeleton, as `useradd --create-home` does: everything
  * gets the user as its owner and keeps mode and time. A home that is there is left alone.
  *
- * @throws BootableError `USER_INVALID` when something else stands there
+ * @throws BootableError `USER_INVALID` when something else stands there, or on the way
  */
 export function createHome(tree: FileTree, user: Account, options: CreateHomeOptions): void {
   const { mode, skel, mtime } = options
-  const found = resolvePath(tree, user.home)
-  if (found?.inode.type === 'directory') return
-  if (found) {
-    throw new BootableError<SystemErrorCode>(
-      'USER_INVALID',
-      `the home of user ${user.name}, ${user.home}, is not a directory in the image`,
-      { details: { user: user.name, home: user.home } },
-    )
-  }
-  const { uid, gid } = user
-  const slash = user.home.lastIndexOf('/')
-  ensureDirectory(tree, user.home.slice(0, slash), { mtime })
-  const home = ensureDirectory(tree, user.home, { mode, uid, gid, mtime })
+  if (findDirectory(tree, user.home)) return
+  const home = makeHome(tree, user, mode, mtime)
   const template = findDirectory(tree, skel)
   if (template) copyOwned(template, home, user, (target) => relocate(target, skel, user.home))
+}
+
+function makeHome(
+  tree: FileTree,
+  { name, home, uid, gid }: Account,
+  mode: number,
+  mtime: Timestamp,
+): Directory {
+  try {
+    ensureDirectory(tree, home.slice(0, home.lastIndexOf('/')), { mtime })
+    return ensureDirectory(tree, home, { mode, uid, gid, mtime })
+  } catch (cause) {
+    if (!BootableError.is(cause, 'TREE_NOT_A_DIRECTORY')) throw cause
+    throw new BootableError<SystemErrorCode>(
+      'USER_INVALID',
+      `the home of user ${name} cannot be ${home}: ${cause.message}`,
+      { details: { user: name, home }, cause },
+    )
+  }
 }
 
 /** Links into the skeleton become links into the home (`copy_symlink()` of shadow-utils). */
@@ -73,8 +74,8 @@ function copyOwned(from: Directory, to: Directory, user: Account, relink: (targe
 }
 
 /**
- * Appends keys to `.ssh/authorized_keys` of a home, with the modes that sshd's `StrictModes` asks for.
- * Keys that stand there already are not added again.
+ * Appends keys to `.ssh/authorized_keys` of a home, with the owner and the modes that sshd's `StrictModes`
+ * asks for, whatever they were before. Keys that stand there already are not added again.
  */
 export async function addAuthorizedKeys(
   tree: FileTree,
@@ -84,13 +85,14 @@ export async function addAuthorizedKeys(
 ): Promise<void> {
   const { uid, gid } = user
   const folder = `${user.home}/.ssh`
-  ensureDirectory(tree, folder, { mode: 0o700, uid, gid, mtime })
+  Object.assign(ensureDirectory(tree, folder), { mode: 0o700, uid, gid, mtime })
   const path = `${folder}/authorized_keys`
   const before = (await readText(tree, path)) ?? ''
   const known = new Set(before.split('\n').map((line) => line.trim()))
   const lines = before === '' ? [] : before.replace(/\n$/, '').split('\n')
   const text = [...lines, ...keys.filter((key) => !known.has(key))].map((line) => `${line}\n`).join('')
-  writeText(tree, path, text, { mode: 0o600, uid, gid, mtime })
+  writeText(tree, path, text, { mtime })
+  Object.assign(findFile(tree, path) as RegularFile, { mode: 0o600, uid, gid })
 }
 
 /** The mail spool that `useradd` makes where `CREATE_MAIL_SPOOL=yes` and the directory is there. */

@@ -1,3 +1,6 @@
+/** The greatest user or group id: 2^32 − 1 means "no change" to chown(2). */
+export const MAX_ID = 0xffff_fffe
+
 /** What `/etc/login.defs` and `/etc/default/useradd` say, with the defaults that are built into shadow-utils. */
 export interface AccountSettings {
   readonly uidMin: number
@@ -89,12 +92,16 @@ function parseAssignments(text: string, pattern: RegExp): Map<string, string> {
   return values
 }
 
-/** Numbers as `strtol(…, 0)` reads them: 0x for hexadecimal, a leading 0 for octal. */
+/**
+ * Numbers as `strtol(…, 0)` reads them: 0x for hexadecimal, a leading 0 for octal. What no id can be is not
+ * heeded.
+ */
 function parseNumber(text: string | undefined): number | undefined {
   if (text === undefined) return undefined
-  if (/^0x[0-9a-fA-F]+$/.test(text)) return Number.parseInt(text, 16)
-  if (/^0[0-7]+$/.test(text)) return Number.parseInt(text, 8)
-  return /^-?\d+$/.test(text) ? Number.parseInt(text, 10) : undefined
+  const isOctal = /^0[0-7]+$/.test(text)
+  if (!isOctal && !/^(?:0x[0-9a-fA-F]+|-?\d+)$/.test(text)) return undefined
+  const value = isOctal ? Number.parseInt(text, 8) : Number(text)
+  return value <= MAX_ID ? value : undefined
 }
 
 function isYes(text: string | undefined): boolean | undefined {

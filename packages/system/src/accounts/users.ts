@@ -45,10 +45,10 @@ export async function applyUser(context: UserContext, wanted: UserCustomization)
     : settings.createHome !== false || wanted.home !== undefined || keys.length > 0
   if (account.home !== '' && wanted.home !== '' && wantsHome) {
     createHome(tree, account, { mode: settings.homeMode, skel: settings.defaults.skel, mtime })
-    if (!existing && settings.defaults.createMailSpool) {
-      const owner = { ...account, mailGroup: findGroup(database, 'mail') }
-      createMailSpool(tree, settings.mailDirectory, owner, mtime)
-    }
+  }
+  if (!existing && settings.defaults.createMailSpool) {
+    const owner = { ...account, mailGroup: findGroup(database, 'mail') }
+    createMailSpool(tree, settings.mailDirectory, owner, mtime)
   }
   if (keys.length === 0) return
   if (!findDirectory(tree, account.home)) {
@@ -153,7 +153,9 @@ function modifyUser(
 
   const changesPassword = wanted.password !== undefined || wanted.force_password_reset === true
   if (!changesPassword && wanted.expiredate === undefined) return account
-  const shadow = [...(database.shadow.find(name) ?? [name, LOCKED, '', '', '', '', '', '', ''])]
+  // Without a line there, the password is still the one in passwd.
+  const password = before?.[1] === undefined || before[1] === 'x' ? LOCKED : before[1]
+  const shadow = [...(database.shadow.find(name) ?? [name, password, '', '', '', '', '', '', ''])]
   if (wanted.password !== undefined) shadow[1] = hashPassword(wanted.password, { seed, user: name })
   if (changesPassword) shadow[2] = lastChange(wanted, mtime)
   if (wanted.expiredate !== undefined) shadow[7] = String(wanted.expiredate)

@@ -88,6 +88,9 @@ describe('new users', () => {
     }
     const tree = await apply([{ name: 'anna' }], { files })
     expect(stat(tree, 'var/mail/anna')).toBe('file 660 1000:8 1750000000')
+    // useradd makes it whether or not it makes the home.
+    const homeless = await apply([{ name: 'anna', home: '' }], { files })
+    expect(stat(homeless, 'var/mail/anna')).toBe('file 660 1000:8 1750000000')
   })
 
   it('keep clear of the ids of the image itself', async () => {
@@ -132,6 +135,34 @@ describe('users that are there', () => {
     const files = { 'var/roothome/.ssh/authorized_keys': 'ssh-rsa old\n# note' }
     const tree = await apply([{ name: 'root', key: `${ED25519}\n` }], { files })
     expect(await textOf(tree, 'root/.ssh/authorized_keys')).toBe(`ssh-rsa old\n# note\n${ED25519}\n`)
+  })
+
+  // With StrictModes, its default, sshd reads no keys that others than the user may write.
+  it('get the owner and the modes that sshd asks for', async () => {
+    const tree = bootableImage({ 'var/roothome/.ssh/authorized_keys': 'ssh-rsa old\n' })
+    Object.assign(lookup(tree, 'var/roothome/.ssh')!, { mode: 0o777, uid: 5, gid: 5 })
+    Object.assign(lookup(tree, 'var/roothome/.ssh/authorized_keys')!, { mode: 0o664, uid: 5, gid: 5 })
+    await customizeAccounts(tree, { users: [{ name: 'root', key: ED25519 }], seed: '', mtime: MTIME })
+    expect(stat(tree, 'root/.ssh')).toBe('directory 700 0:0 1750000000')
+    expect(stat(tree, 'root/.ssh/authorized_keys')).toBe('file 600 0:0 1750000000')
+  })
+
+  it.each(['core:x::900::/home/core:', 'core:x:1e3:900::/home/core:', 'core:x:900:4294967296::/home/core:'])(
+    'are refused with the ids of %j',
+    async (entry) => {
+      const files = { 'etc/passwd': `${entry}/bin/sh\n` }
+      await expect(apply([{ name: 'core', key: ED25519 }], { files })).rejects.toMatchObject({
+        code: 'ACCOUNTS_INVALID',
+        details: { file: 'passwd', name: 'core' },
+      })
+    },
+  )
+
+  it('keep a password that stands in passwd when only the end of the account changes', async () => {
+    const files = { 'etc/passwd': 'old:$6$s$h:900:900::/:/bin/sh\n' }
+    const tree = await apply([{ name: 'old', expiredate: 20500 }], { files })
+    expect(await line(tree, 'etc/shadow', 'old')).toBe('old:$6$s$h::::::20500:')
+    expect(await line(tree, 'etc/passwd', 'old')).toBe('old:x:900:900::/:/bin/sh')
   })
 
   it('keep their uid and their groups', async () => {
@@ -179,6 +210,29 @@ describe('what cannot be', () => {
     })
   })
 
+  it.each([
+    ['/home', { home: '->etc/passwd' }],
+    ['/home', { home: '->../../nowhere/else' }],
+  ])('a home below %s, which is no directory (%j)', async (_, files) => {
+    await expect(apply([{ name: 'anna' }], { files })).rejects.toMatchObject({
+      code: 'USER_INVALID',
+      details: { user: 'anna', home: '/home/anna' },
+    })
+  })
+
+  it('a group whose gid is none', async () => {
+    const files = { 'etc/group': 'users:x:many:\n' }
+    await expect(apply([], { files, groups: [{ name: 'users' }] })).rejects.toMatchObject({
+      code: 'ACCOUNTS_INVALID',
+    })
+  })
+
+  it('ids that no inode holds', async () => {
+    const files = { 'etc/login.defs': 'UID_MIN 99999999999\nUID_MAX 999999999999\n' }
+    const tree = await apply([{ name: 'anna' }], { files })
+    expect(await line(tree, 'etc/passwd', 'anna')).toContain('anna:x:1000:')
+  })
+
   it('no id left', async () => {
     const files = { 'etc/login.defs': 'UID_MIN 1000\nUID_MAX 1000\n' }
     await expect(apply([{ name: 'a' }, { name: 'b' }], { files })).rejects.toMatchObject({
@@ -200,6 +254,7 @@ describe('keys', () => {
     [ED25519.replace('ssh-ed25519', 'ssh-rsa'), 'damaged'],
     [ED25519.replace('4f ', ' '), 'base64'],
     [ED25519.replace('HR4f', ''), 'damaged'],
+    [`ssh-dss ${btoa(`\0\x04\0\0${'a'.repeat(0x40000)}${'\0\0\0\0'.repeat(4)}`)}`, 'a key of the type'],
     ['-----BEGIN OPENSSH PRIVATE KEY-----', 'private key'],
   ])('refuses %j and names the user', (key, message) => {
     const text = `${ED25519}\n${key}`
