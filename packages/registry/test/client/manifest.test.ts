@@ -73,7 +73,9 @@ test.each([{}, { 'Content-Type': 'text/plain' }])(
   'an index without a media type of its own is known by its shape, by tag and by digest (%j)',
   async (headers) => {
     const index = JSON.stringify({ schemaVersion: 2, manifests: [] })
-    const server = await scriptedServer((_, response) => response.writeHead(200, headers).end(index))
+    const server = await scriptedServer((_, response) => {
+      response.writeHead(200, headers).end(index)
+    })
     const { store } = openTestStore(server.host)
     for (const reference of ['stable', digestOf(index)]) {
       const { mediaType, descriptor } = await store.getManifest(reference)
