@@ -1,12 +1,11 @@
 import { constants } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
-import { BootableError } from '../errors.ts'
+import { type FileHandle, open, stat } from 'node:fs/promises'
 import { checkRead } from '../io/bounds.ts'
 import { checkWrite } from '../io/memory.ts'
 import { createRangeSet } from '../io/ranges.ts'
 import type { ByteSink } from '../io/sink.ts'
 import type { BlockDevice, ByteRange, ByteSource } from '../io/source.ts'
-import { isZero } from '../text.ts'
+import { fileError } from './errors.ts'
 
 /** A source or device that holds a file descriptor until it is closed. */
 export interface FileSource extends ByteSource {
@@ -17,10 +16,17 @@ export interface FileDevice extends BlockDevice, ByteSink {
   close(): Promise<void>
 }
 
-/** A file for reading. @throws BootableError `FILE_NOT_READABLE` */
+/** A regular file for reading. @throws BootableError `FILE_NOT_READABLE` */
 export async function openFileSource(path: string): Promise<FileSource> {
+  // Before it is opened: that would wait for a writer where the path is a pipe.
+  const info = await stat(path).catch((cause: unknown) => {
+    throw fileError('FILE_NOT_READABLE', `open ${path}`, { path }, cause)
+  })
+  if (!info.isFile()) {
+    throw fileError('FILE_NOT_READABLE', `read ${path}`, { path }, 'it is not a regular file')
+  }
+  const { size } = info
   const handle = await openHandle(path, constants.O_RDONLY)
-  const { size } = await handle.stat()
   return {
     size,
     read: (offset, target) => readFully(handle, size, offset, target),
@@ -40,7 +46,7 @@ export interface CreateFileDeviceOptions {
 /**
  * A new file for writing and reading back. It is sparse: only what is written takes space.
  *
- * A full disk rejects the write with `FILE_NO_SPACE`.
+ * @throws BootableError `FILE_NOT_WRITABLE`; `FILE_NO_SPACE`, also of later writes, where the disk is full
  */
 export async function createFileDevice(
   path: string,
@@ -65,16 +71,23 @@ export async function createFileDevice(
       written.add(offset, data.length)
     },
     async truncate(size: number) {
-      await handle.truncate(size)
+      await setLength(handle, path, size)
       device.size = size
     },
     async *dataRanges(): AsyncGenerator<ByteRange> {
-      yield* written.ranges()
+      for (const { offset, length } of written.ranges()) {
+        if (offset < device.size) yield { offset, length: Math.min(length, device.size - offset) }
+      }
     },
     flush: () => handle.sync(),
     close: () => handle.close(),
   }
-  if (options.size) await handle.truncate(options.size)
+  try {
+    if (options.size) await setLength(handle, path, options.size)
+  } catch (error) {
+    await handle.close()
+    throw error
+  }
   return device
 }
 
@@ -83,11 +96,18 @@ async function openHandle(path: string, flags: number): Promise<FileHandle> {
     return await open(path, flags, 0o666)
   } catch (cause) {
     const writing = (flags & constants.O_CREAT) !== 0
-    throw new BootableError(
-      writing ? 'FILE_NOT_WRITABLE' : 'FILE_NOT_READABLE',
-      `cannot ${writing ? 'write' : 'open'} ${path}: ${reason(cause)}`,
-      { details: { path }, cause },
-    )
+    const [code, verb] = writing
+      ? (['FILE_NOT_WRITABLE', 'write'] as const)
+      : (['FILE_NOT_READABLE', 'open'] as const)
+    throw fileError(code, `${verb} ${path}`, { path }, cause)
+  }
+}
+
+async function setLength(handle: FileHandle, path: string, size: number): Promise<void> {
+  try {
+    await handle.truncate(size)
+  } catch (cause) {
+    throw fileError('FILE_NOT_WRITABLE', `make ${path} ${size} bytes long`, { path, size }, cause)
   }
 }
 
@@ -124,36 +144,27 @@ async function writeFully(handle: FileHandle, path: string, offset: number, data
       done += bytesWritten
     }
   } catch (cause) {
-    const full =
-      cause instanceof Error && 'code' in cause && (cause.code === 'ENOSPC' || cause.code === 'EDQUOT')
-    throw new BootableError(
-      full ? 'FILE_NO_SPACE' : 'FILE_NOT_WRITABLE',
-      `cannot write ${data.length} bytes at ${offset} of ${path}: ${reason(cause)}`,
-      {
-        details: { path, offset, length: data.length },
-        ...(full ? { hint: 'free some space or write to another filesystem' } : {}),
-        cause,
-      },
-    )
+    const details = { path, offset, length: data.length }
+    throw fileError('FILE_NOT_WRITABLE', `write ${data.length} bytes at ${offset} of ${path}`, details, cause)
   }
-}
-
-function reason(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause)
 }
 
 const SCAN_CHUNK = 1024 * 1024
 const SCAN_GRAIN = 64 * 1024
+const ZEROS = Buffer.alloc(SCAN_CHUNK)
 
 /** Node cannot ask for holes (SEEK_DATA), so zeros are looked for; reading a hole costs no disk access. */
 async function* scanForData(handle: FileHandle, size: number): AsyncGenerator<ByteRange> {
-  const buffer = new Uint8Array(SCAN_CHUNK)
+  const buffer = Buffer.alloc(SCAN_CHUNK)
+  // memcmp reads memory several times as fast as a loop of ours.
+  const isHole = (from: number, to: number): boolean => buffer.compare(ZEROS, 0, to - from, from, to) === 0
   let start = -1
   for (let offset = 0; offset < size; offset += SCAN_CHUNK) {
     const chunk = buffer.subarray(0, Math.min(SCAN_CHUNK, size - offset))
     await readFully(handle, size, offset, chunk)
+    if (start < 0 && isHole(0, chunk.length)) continue
     for (let at = 0; at < chunk.length; at += SCAN_GRAIN) {
-      const hole = isZero(chunk.subarray(at, at + SCAN_GRAIN))
+      const hole = isHole(at, Math.min(at + SCAN_GRAIN, chunk.length))
       if (!hole && start < 0) start = offset + at
       if (hole && start >= 0) {
         yield { offset: start, length: offset + at - start }

@@ -1,36 +1,55 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, rename, rm } from 'node:fs/promises'
+import { mkdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { fileError } from './errors.ts'
 import { createFileDevice, type FileDevice } from './file.ts'
 
-/** A file under way; exactly one of `commit` and `discard` is called at the end. */
+/** A file under way. `discard` may be called at any time, also after `commit`, which it takes back. */
 export interface OutputFile {
   readonly device: FileDevice
-  /** Closes the file and gives it its final name. */
+  /** Closes the file and gives it its final name. @throws BootableError `FILE_NOT_WRITABLE` */
   commit(): Promise<void>
-  /** Closes the file and removes it; what stood under the final name before is still there. */
+  /** Closes the file and removes it. Before `commit`, what stood under the final name is still there. */
   discard(): Promise<void>
 }
 
 /**
  * A file whose name never stands for something half-made: the bytes go to a hidden neighbour, which takes
  * the final name when they are whole. Folders are made.
+ *
+ * @throws BootableError `FILE_NOT_WRITABLE`, `FILE_NO_SPACE`
  */
 export async function createOutputFile(path: string): Promise<OutputFile> {
-  await mkdir(dirname(path), { recursive: true })
+  await makeFolder(dirname(path))
+  // Better now than when everything has been written.
+  if ((await stat(path).catch(() => undefined))?.isDirectory()) {
+    throw fileError('FILE_NOT_WRITABLE', `write ${path}`, { path }, 'a folder stands there')
+  }
   const partial = join(dirname(path), `.${basename(path)}.${randomBytes(4).toString('hex')}.partial`)
   const device = await createFileDevice(partial, { exclusive: true })
+  let place = partial
   return {
     device,
     async commit() {
-      await device.close()
-      await rename(partial, path)
+      try {
+        await device.close()
+        await rename(partial, path)
+      } catch (cause) {
+        throw fileError('FILE_NOT_WRITABLE', `write ${path}`, { path }, cause)
+      }
+      place = path
     },
     async discard() {
       await device.close().catch(() => {})
-      await rm(partial, { force: true })
+      await rm(place, { force: true })
     },
   }
+}
+
+async function makeFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true }).catch((cause: unknown) => {
+    throw fileError('FILE_NOT_WRITABLE', `make the folder ${path}`, { path }, cause)
+  })
 }
 
 /**

@@ -1,7 +1,8 @@
-import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createFileDevice, openFileSource, writeOutputFile } from '@bootable/bytes/node'
+import { createFileDevice, createOutputFile, openFileSource, writeOutputFile } from '@bootable/bytes/node'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
 let folder: string
@@ -40,7 +41,51 @@ describe('createFileDevice', () => {
   })
 })
 
+describe('a device that is shortened', () => {
+  it('has no data behind its end', async () => {
+    const device = await createFileDevice(join(folder, 'disk'))
+    await device.write(0, new Uint8Array(1000).fill(1))
+    await device.write(5000, new Uint8Array(1000).fill(1))
+    await device.truncate(500)
+    const ranges = []
+    for await (const range of device.dataRanges()) ranges.push(range)
+    expect(ranges).toEqual([{ offset: 0, length: 500 }])
+    await device.close()
+  })
+
+  it('says which length cannot be', async () => {
+    const path = join(folder, 'disk')
+    const attempt = createFileDevice(path, { size: 2 ** 53 - 1 })
+    await expect(attempt).rejects.toMatchObject({ code: 'FILE_NOT_WRITABLE', details: { path } })
+  })
+})
+
 describe('openFileSource', () => {
+  it('finds data wherever it starts and ends', async () => {
+    const path = join(folder, 'sparse')
+    const grain = 65_536
+    const bytes = new Uint8Array(40 * grain + 100)
+    // The last byte of a grain, a run over the edge of what is read at once, and the last byte of all.
+    for (const at of [2 * grain - 1, 15 * grain, 16 * grain, 17 * grain + 9, bytes.length - 1]) bytes[at] = 1
+    await writeFile(path, bytes)
+    const source = await openFileSource(path)
+    const ranges = []
+    for await (const range of source.dataRanges?.() ?? []) ranges.push(range)
+    expect(ranges).toEqual([
+      { offset: grain, length: grain },
+      { offset: 15 * grain, length: 3 * grain },
+      { offset: 40 * grain, length: 100 },
+    ])
+    await source.close()
+  })
+
+  it('refuses what is no file, without waiting for it', async () => {
+    await expect(openFileSource(folder)).rejects.toMatchObject({ code: 'FILE_NOT_READABLE' })
+    const pipe = join(folder, 'pipe')
+    execFileSync('mkfifo', [pipe])
+    await expect(openFileSource(pipe)).rejects.toThrow(/not a regular file/)
+  })
+
   it('finds the data of a sparse file', async () => {
     const path = join(folder, 'sparse')
     await writeFile(path, new Uint8Array(100).fill(1))
@@ -83,5 +128,36 @@ describe('writeOutputFile', () => {
     await expect(attempt).rejects.toThrow('no')
     expect(await readdir(folder)).toEqual(['disk.raw'])
     expect(await readFile(path, 'utf8')).toBe('good')
+  })
+})
+
+describe('createOutputFile', () => {
+  it('says at once that a name cannot be had', async () => {
+    await mkdir(join(folder, 'disk.raw'))
+    await expect(createOutputFile(join(folder, 'disk.raw'))).rejects.toMatchObject({
+      code: 'FILE_NOT_WRITABLE',
+    })
+    await writeFile(join(folder, 'file'), '')
+    await expect(createOutputFile(join(folder, 'file', 'disk.raw'))).rejects.toMatchObject({
+      code: 'FILE_NOT_WRITABLE',
+    })
+    expect((await readdir(folder)).sort()).toEqual(['disk.raw', 'file'])
+  })
+
+  it('takes a commit back', async () => {
+    const file = await createOutputFile(join(folder, 'disk.raw'))
+    await file.commit()
+    expect(await readdir(folder)).toEqual(['disk.raw'])
+    await file.discard()
+    expect(await readdir(folder)).toEqual([])
+  })
+
+  it('leaves nothing when the name was taken meanwhile', async () => {
+    const path = join(folder, 'disk.raw')
+    const attempt = writeOutputFile(path, async () => {
+      await mkdir(path)
+    })
+    await expect(attempt).rejects.toMatchObject({ code: 'FILE_NOT_WRITABLE' })
+    expect(await readdir(folder)).toEqual(['disk.raw'])
   })
 })
