@@ -17,7 +17,7 @@ export interface CustomizeFilesOptions {
 
 /**
  * Makes directories, then files. Edits the tree. What is not said of a directory that is there stays as
- * it is; a file replaces what was there.
+ * it is; a file replaces what was there. Parents of files that are missing are made, but not below `/etc`.
  *
  * @throws BootableError `FILE_INVALID`, `USER_MISSING`, `GROUP_MISSING`
  */
@@ -36,11 +36,14 @@ export function customizeFiles(tree: FileTree, options: CustomizeFilesOptions): 
     }
   }
   for (const wanted of files) {
-    requireParent(tree, wanted.path, false)
-    const found = resolvePath(tree, wanted.path)
-    if (found && found.inode.type !== 'file') throw inTheWay(wanted.path, 'a file')
+    const { path } = wanted
+    // `directories` reach only below /etc: what other files need nobody else could ask for.
+    requireParent(tree, path, !path.startsWith('/etc/'))
+    ensureDirectory(tree, parentOf(path), { mtime })
+    const found = resolvePath(tree, path)
+    if (found && found.inode.type !== 'file') throw inTheWay(path, 'a file')
     const file = createFile(wanted.data ?? '', { ...attributes(wanted, accounts), mtime })
-    putInode(tree, found?.path ?? wanted.path, file)
+    putInode(tree, found?.path ?? path, file)
   }
 }
 

@@ -14,7 +14,7 @@ export function mountUnit({ path, type, uuid, options }: MountPoint): Unit {
   const swap = type === 'swap'
   const section = swap
     ? ['[Swap]', `What=${device}`]
-    : ['[Mount]', `What=${device}`, `Where=${path}`, `Type=${type}`]
+    : ['[Mount]', `What=${device}`, `Where=${path.replaceAll('%', '%%')}`, `Type=${type}`]
   if (options !== '') section.push(`Options=${options}`)
   const sections = [
     ['[Unit]', 'DefaultDependencies=True'],

@@ -2,6 +2,7 @@ import type { FileTree, Timestamp } from '@bootable/tree'
 import {
   createFile,
   ensureDirectory,
+  findDirectory,
   lookup,
   putInode,
   resolvePath,
@@ -37,7 +38,8 @@ export function completeRoot(tree: FileTree, mtime: Timestamp): void {
   for (const target of danglingTargets(tree)) {
     ensureDirectory(tree, target, { mode: target === ROOT_HOME ? 0o700 : 0o755, mtime })
   }
-  if (lookup(tree, 'etc') && !lookup(tree, 'etc/machine-id')) {
+  const etc = findDirectory(tree, 'etc')
+  if (etc && !etc.entries.has('machine-id')) {
     putInode(tree, 'etc/machine-id', createFile('', { mode: 0o444, mtime }))
   }
 }

@@ -1,5 +1,13 @@
 import type { Blueprint } from '@bootable/blueprint'
-import { dumpTree, lookup, putInode, resolvePath } from '@bootable/tree'
+import {
+  createFile,
+  createSymlink,
+  dumpTree,
+  lookup,
+  putInode,
+  removePath,
+  resolvePath,
+} from '@bootable/tree'
 import { describe, expect, it } from 'vitest'
 import { cloneTree, type DeployPlainOptions, deployPlain } from '../src/index.ts'
 import { bootableImage, CLOCK, LABELS, textOf, treeOf } from './image.ts'
@@ -119,6 +127,19 @@ describe('deployPlain', () => {
     expect(warnings).toEqual([expect.objectContaining({ message: 'kernel 1 has no initramfs' })])
   })
 
+  it('finds the machine id through a link', async () => {
+    const tree = bootableImage()
+    const etc = lookup(tree, 'etc')!
+    removePath(tree, 'etc')
+    putInode(tree, 'usr/etc', etc)
+    putInode(tree, 'usr/etc/machine-id', createFile('uninitialized\n'))
+    putInode(tree, 'etc', createSymlink('usr/etc'))
+    const blueprint = { customizations: { user: [{ name: 'anna' }] } }
+    const { sysroot } = await deployPlain(tree, { ...OPTIONS, blueprint })
+    expect(await textOf(sysroot, 'etc/machine-id')).toBe('uninitialized\n')
+    expect(await textOf(sysroot, 'usr/etc/passwd')).toContain('anna:')
+  })
+
   it('writes the mark of Ignition and tells the kernel its url', async () => {
     const url = 'https://example.org/c.ign'
     const { sysroot, kernelArguments } = await customized({ ignition: { firstboot: { url } } })
@@ -185,6 +206,21 @@ describe('files and directories', () => {
     expect(lookup(sysroot, 'etc/app/conf.d/a')).toMatchObject({ mode: 0o600, uid: 1000, gid: 27 })
     expect(await textOf(sysroot, 'var/roothome/x')).toBe('y')
     expect(await textOf(sysroot, 'etc/login.defs')).toBe('')
+  })
+
+  // Images of the ostree kind link /usr/local to below /var, where container images have nothing, and a
+  // blueprint can name directories below /etc only.
+  it.each([
+    ['usr/local', '->../var/usrlocal', '/usr/local/sbin/tool', 'var/usrlocal/sbin'],
+    ['root', '->var/roothome', '/root/.config/app/rc', 'var/roothome/.config/app'],
+  ])('outside of /etc make the directories that they need (%s)', async (link, target, path, parent) => {
+    const tree = bootableImage()
+    removePath(tree, link)
+    putInode(tree, link, createSymlink(target.slice(2)))
+    const blueprint = { customizations: { files: [{ path, data: 'x', mode: '0755' }] } }
+    const { sysroot } = await deployPlain(tree, { ...OPTIONS, blueprint })
+    expect(lookup(sysroot, parent)).toMatchObject({ type: 'directory', mode: 0o755, uid: 0 })
+    expect(await textOf(sysroot, path)).toBe('x')
   })
 
   it('change only what is said of a directory that is there', async () => {

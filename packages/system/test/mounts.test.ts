@@ -75,6 +75,11 @@ WantedBy=multi-user.target
     })
     expect(mountUnit(ROOT).name).toBe('-.mount')
     expect(mountUnit({ ...ROOT, path: '/var/.a-b/ü' }).name).toBe('var-.a\\x2db-\\xc3\\xbc.mount')
+    // Specifiers (systemd.unit(5)) are looked for in values, not in names of units.
+    expect(mountUnit({ ...ROOT, path: '/var/50%' })).toMatchObject({
+      name: 'var-50\\x25.mount',
+      text: expect.stringContaining('\nWhere=/var/50%%\n'),
+    })
     expect(mountUnit(SWAP)).toMatchObject({
       name: 'dev-disk-by\\x2duuid-0657fd6d\\x2da4ab\\x2d43c4\\x2d84e5\\x2d0933c84b4f4f.swap',
       text: expect.stringContaining(
