@@ -253,6 +253,13 @@ describe('filesystem and files', () => {
     },
   )
 
+  it('takes no url for Ignition that would be two words of the kernel command line', () => {
+    const ignition = (url: string) => json({ customizations: { ignition: { firstboot: { url } } } })
+    ignition('https://example.org/a%20b.ign')
+    failure(() => ignition('https://example.org/a b.ign'))
+    failure(() => ignition('https://example.org/"a.ign'))
+  })
+
   it('says what to do instead of a uri', () => {
     const error = failure(() => json({ customizations: { files: [{ path: '/etc/x', uri: 'file:///x' }] } }))
     expect(error.message).toContain('put the content under "data"')

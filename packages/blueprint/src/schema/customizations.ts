@@ -68,7 +68,14 @@ export const customizations = z
     ignition: z
       .strictObject({
         firstboot: z
-          .strictObject({ url: z.url().exactOptional(), empty: z.boolean().exactOptional() })
+          .strictObject({
+            // It becomes a word of the kernel command line.
+            url: z
+              .url()
+              .regex(/^[^\s"]*$/, { error: 'must not hold blanks or quotes: write them as %20 and %22' })
+              .exactOptional(),
+            empty: z.boolean().exactOptional(),
+          })
           .refine(({ url, empty }) => (url !== undefined) !== (empty === true), {
             error: 'must have either a url or empty = true',
           }),
