@@ -1,5 +1,5 @@
 import type { OperationOptions, Runtime } from '@bootable/bytes'
-import { BootableError, detectCompression, FormatError } from '@bootable/bytes'
+import { BootableError, concatBytes, detectCompression, FormatError } from '@bootable/bytes'
 import type { CachedLayer, LayerCache } from '../layer/cache.ts'
 import { checkLimit, type LayerErrorCode, type LayerLimits } from '../layer/limits.ts'
 import type { TarMember } from '../layer/tar-format.ts'
@@ -8,6 +8,9 @@ import { shortDigest } from '../store/blob.ts'
 import type { LayerDescriptor } from '../store/image.ts'
 import type { ImageStore } from '../store/store.ts'
 import { digestOf, hashAlgorithm } from '../wire/digest.ts'
+
+/** Bytes that tell how a layer is compressed: the longest of the magic numbers. */
+const MAGIC = 4
 
 /** Options of {@link fetchLayer}. */
 export interface FetchLayerOptions extends OperationOptions {
@@ -84,9 +87,9 @@ async function decompressLayer(
     throw error
   })
   try {
-    const head = await blob.peek()
+    const head = await blob.peek(MAGIC)
     // What the bytes are counts for more than the media type, as in every engine: both lie at times.
-    const format = head ? detectCompression(head) : layer.compression
+    const format = head.length > 0 ? detectCompression(head) : layer.compression
     const chunks = runtime.decompress(format, blob.chunks, {
       maxOutput: limits.uncompressedSize,
       maxRatio: limits.ratio,
@@ -130,8 +133,8 @@ function diffIdMismatch(expected: string, actual: string): BootableError<LayerEr
 /** The bytes of a blob, which stay open when the decompressor gives up on them. */
 interface BlobStream {
   readonly chunks: AsyncIterable<Uint8Array>
-  /** The first bytes; `undefined` for an empty blob. */
-  peek(): Promise<Uint8Array | undefined>
+  /** At least so many of the first bytes; fewer of a blob that is shorter. To be called before the rest. */
+  peek(length: number): Promise<Uint8Array>
   /**
    * What the store has to say against the blob, once it has seen all of it. A damaged or cut blob shows as
    * nonsense in the compressed stream first; that its digest is wrong is the better thing to tell.
@@ -142,19 +145,25 @@ interface BlobStream {
 
 function openStream(source: AsyncIterable<Uint8Array>): BlobStream {
   const iterator = source[Symbol.asyncIterator]()
-  let first: Promise<IteratorResult<Uint8Array, unknown>> | undefined
+  let head: Uint8Array | undefined
   const next = async (): Promise<IteratorResult<Uint8Array, unknown>> => {
-    const pending = first
-    first = undefined
-    return pending ?? iterator.next()
+    const value = head
+    head = undefined
+    return value ? { done: false, value } : iterator.next()
   }
   return {
     // No `return` here: whoever stops reading early must not close it.
     chunks: { [Symbol.asyncIterator]: () => ({ next }) },
-    async peek() {
-      first = iterator.next()
-      const { done, value } = await first
-      return done ? undefined : value
+    async peek(length) {
+      let bytes: Uint8Array = new Uint8Array(0)
+      // The first chunk as it comes is nearly always long enough; a network may cut it anywhere.
+      while (bytes.length < length) {
+        const { done, value } = await iterator.next()
+        if (done) break
+        bytes = bytes.length === 0 ? value : concatBytes([bytes, value])
+      }
+      head = bytes
+      return bytes
     },
     async failure() {
       try {

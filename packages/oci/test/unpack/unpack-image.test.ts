@@ -58,6 +58,21 @@ function tamper(image: Image, index: number, change: (blob: Uint8Array) => Uint8
 }
 
 describe('unpackImage', () => {
+  test('knows the compression of a layer that comes byte by byte', async () => {
+    const image = await imageOf([lower])
+    const { store } = image
+    const openBlob: typeof store.openBlob = async (descriptor) =>
+      (async function* () {
+        for await (const chunk of await store.openBlob(descriptor)) {
+          for (let at = 0; at < chunk.length; at++) yield chunk.subarray(at, at + 1)
+        }
+      })()
+    expect(await list(await unpackImage({ ...image, store: { ...store, openBlob } }))).toEqual([
+      'a=lower',
+      'b=lower',
+    ])
+  })
+
   test.each([
     ['gzip', MEDIA_TYPE.layerGzip, (tar: Uint8Array) => new Uint8Array(gzipSync(tar))],
     ['none', MEDIA_TYPE.layer, (tar: Uint8Array) => tar],
