@@ -1,5 +1,6 @@
 import type { ByteSource, Runtime } from '@bootable/bytes'
 import {
+  BootableError,
   detectCompression,
   FormatError,
   memorySource,
@@ -11,6 +12,7 @@ import {
 import { list, nullable, object, parseJson, text } from '../wire/check.ts'
 import { type Digest, digestBytes, digestOf } from '../wire/digest.ts'
 import { parseConfig } from '../wire/documents.ts'
+import type { OciErrorCode } from '../wire/errors.ts'
 import { MEDIA_TYPE } from '../wire/media-types.ts'
 import { formatReference, normalizeDockerHub, parseReference } from '../wire/reference.ts'
 import type { Descriptor, ImageManifest } from '../wire/types.ts'
@@ -36,6 +38,9 @@ const manifestJson = list(
 )
 
 const LAYER_MEDIA_TYPE = { none: MEDIA_TYPE.layer, gzip: MEDIA_TYPE.layerGzip, zstd: MEDIA_TYPE.layerZstd }
+
+/** Images of one archive; each costs a manifest. */
+const MAX_IMAGES = 1000
 
 /** Everything of an archive under its digest, with the manifests that were made for it. */
 interface Contents {
@@ -83,7 +88,13 @@ async function readEntries(files: LayoutFiles): Promise<readonly DockerArchiveEn
   const raw = await readFile(files, 'manifest.json')
   const value = parseJson(raw, 'docker-archive')
   manifestJson(value, { format: 'docker-archive', path: 'manifest.json' })
-  return value as readonly DockerArchiveEntry[]
+  const entries = value as readonly DockerArchiveEntry[]
+  if (entries.length <= MAX_IMAGES) return entries
+  throw new BootableError<OciErrorCode>(
+    'LIMIT_EXCEEDED',
+    `${files.name} has ${entries.length} images; ${MAX_IMAGES} are allowed`,
+    { details: { images: entries.length, limit: MAX_IMAGES } },
+  )
 }
 
 async function readContents(
@@ -93,10 +104,14 @@ async function readContents(
 ): Promise<Contents> {
   const blobs = new Map<Digest, ByteSource>()
   const roots: Descriptor[] = []
+  // Images share configurations and layers; a hostile archive could name one of 4 MiB over and over.
+  const configOf = once(async (path) => {
+    const raw = await readFile(files, path)
+    return { config: keep(MEDIA_TYPE.config, raw), diffIds: parseConfig(raw).rootfs.diff_ids }
+  })
+  const layerOf = once(async (path) => describeLayer(await openFile(files, path), runtime))
   for (const { Config, Layers, RepoTags } of entries) {
-    const raw = await readFile(files, Config)
-    const config = keep(MEDIA_TYPE.config, raw)
-    const { diff_ids: diffIds } = parseConfig(raw).rootfs
+    const { config, diffIds } = await configOf(Config)
     const paths = Layers ?? []
     if (diffIds.length !== paths.length) {
       throw new FormatError(
@@ -107,10 +122,9 @@ async function readContents(
     }
     const layers: Descriptor[] = []
     for (const [index, path] of paths.entries()) {
-      const layer = await openFile(files, path)
-      const descriptor = await describeLayer(layer, diffIds[index] as Digest, runtime)
-      blobs.set(descriptor.digest, layer)
-      layers.push(descriptor)
+      const { content, mediaType, digest = diffIds[index] as Digest } = await layerOf(path)
+      blobs.set(digest, content)
+      layers.push({ mediaType, digest, size: content.size })
     }
     const manifest: ImageManifest = { schemaVersion: 2, mediaType: MEDIA_TYPE.manifest, config, layers }
     const descriptor = keep(MEDIA_TYPE.manifest, utf8(JSON.stringify(manifest)))
@@ -125,15 +139,32 @@ async function readContents(
   }
 }
 
-async function describeLayer(layer: ByteSource, diffId: Digest, runtime: Runtime): Promise<Descriptor> {
-  const head = new Uint8Array(Math.min(4, layer.size))
-  await layer.read(0, head)
+/** Remembers the answer for each path. */
+function once<T>(work: (path: string) => Promise<T>): (path: string) => Promise<T> {
+  const answers = new Map<string, Promise<T>>()
+  return (path) => {
+    const answer = answers.get(path) ?? work(path)
+    answers.set(path, answer)
+    return answer
+  }
+}
+
+/** A layer as it is stored; without a digest where it is uncompressed and known by its diff id. */
+interface StoredLayer {
+  readonly content: ByteSource
+  readonly mediaType: string
+  readonly digest?: Digest
+}
+
+async function describeLayer(content: ByteSource, runtime: Runtime): Promise<StoredLayer> {
+  const head = new Uint8Array(Math.min(4, content.size))
+  await content.read(0, head)
   const compression = detectCompression(head)
   const mediaType = LAYER_MEDIA_TYPE[compression]
-  if (compression === 'none') return { mediaType, digest: diffId, size: layer.size }
+  if (compression === 'none') return { content, mediaType }
   const hash = runtime.createHash('sha256')
-  for await (const chunk of streamSource(layer)) hash.update(chunk)
-  return { mediaType, digest: digestOf('sha256', hash.digest()), size: layer.size }
+  for await (const chunk of streamSource(content)) hash.update(chunk)
+  return { content, mediaType, digest: digestOf('sha256', hash.digest()) }
 }
 
 async function openFile(files: LayoutFiles, path: string): Promise<ByteSource> {

@@ -113,6 +113,46 @@ describe('docker-archive', () => {
   })
 })
 
+// Each of them would be read and hashed again, 4 MiB at a time, for a few bytes in `manifest.json`.
+describe('a docker-archive of many images', () => {
+  test('reads what several of them share once', async () => {
+    const stored = new Uint8Array(gzipSync(new Uint8Array(100_000)))
+    const shared = JSON.stringify({
+      architecture: 'amd64',
+      os: 'linux',
+      rootfs: { type: 'layers', diff_ids: [digestBytes(layer)] },
+    })
+    const entries = Array.from({ length: 500 }, (_, index) => ({
+      Config: 'c.json',
+      RepoTags: [`a:${index}`],
+      Layers: ['layer.tar'],
+    }))
+    const source = memorySource(
+      tarOf(
+        { name: 'manifest.json', content: JSON.stringify(entries) },
+        { name: 'c.json', content: shared },
+        { name: 'layer.tar', content: stored },
+      ),
+    )
+    let bytes = 0
+    const store = await dockerArchiveStore({
+      size: source.size,
+      read(offset, target) {
+        bytes += target.length
+        return source.read(offset, target)
+      },
+    })
+    await openImage(store, 'a:499')
+    expect(bytes).toBeLessThan(2 * source.size + 128 * 1024)
+  })
+
+  test('is refused when there are too many', async () => {
+    const entries = Array.from({ length: 1001 }, () => ({ Config: 'c.json', Layers: [] }))
+    const archive = tarOf({ name: 'manifest.json', content: JSON.stringify(entries) })
+    await expect(dockerArchiveStore(memorySource(archive))).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' })
+  })
+})
+
 describe('oci-archive', () => {
   const open = (archive: Uint8Array) => ociArchiveStore(memorySource(archive))
 
