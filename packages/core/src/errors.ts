@@ -6,3 +6,4 @@ export type CoreErrorCode =
   | 'OUTPUT_MISSING'
   | 'BLUEPRINT_UNSUPPORTED'
   | 'INSPECT_UNKNOWN'
+  | 'CLOCK_INVALID'

@@ -1,8 +1,10 @@
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { BootableError } from '@bootable/bytes'
 import { nodeRuntime } from '@bootable/bytes/node'
 import type { LayerCache } from '@bootable/oci'
 import { folderLayerCache, temporaryLayerCache } from '@bootable/oci/node'
+import type { CoreErrorCode } from '../errors.ts'
 import { type BuildDiskOptions, buildDisk } from '../pipeline/build.ts'
 import type { MachineOptions } from '../pipeline/options.ts'
 import { type Machine, prepareMachine } from '../pipeline/prepare.ts'
@@ -64,11 +66,11 @@ async function withMachineOptions<T>(
   use: (options: Omit<BuildDiskOptions, 'outputs'>) => Promise<T>,
 ): Promise<T> {
   const { cache: given, image: address, registry: _, platform: __, ...rest } = options
+  const clock = rest.clock ?? sourceDateEpoch()
   const cache = await openCache(given)
   try {
     const opened = await openImageSource(address, options)
     try {
-      const clock = rest.clock ?? sourceDateEpoch()
       return await use({
         ...rest,
         ...(clock !== undefined && { clock }),
@@ -96,8 +98,17 @@ export function defaultCacheFolder(): string {
   return join(base ? base : join(homedir(), '.cache'), 'bootable')
 }
 
-/** The variable of reproducible-builds.org; anything but a whole number is as good as none. */
+/**
+ * The variable of reproducible-builds.org, whose specification asks for an error where it is malformed.
+ * @throws BootableError `CLOCK_INVALID`
+ */
 function sourceDateEpoch(): number | undefined {
   const text = process.env.SOURCE_DATE_EPOCH
-  return text !== undefined && /^\d{1,12}$/.test(text) ? Number(text) : undefined
+  if (text === undefined || text === '') return undefined
+  if (/^\d{1,12}$/.test(text)) return Number(text)
+  throw new BootableError<CoreErrorCode>(
+    'CLOCK_INVALID',
+    `SOURCE_DATE_EPOCH is ${JSON.stringify(text)}, not a number of seconds since 1970`,
+    { details: { value: text } },
+  )
 }

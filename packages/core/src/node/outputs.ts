@@ -1,7 +1,5 @@
-import { randomBytes } from 'node:crypto'
-import { mkdir, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { createFileDevice, createOutputFile } from '@bootable/bytes/node'
+import { join } from 'node:path'
+import { createOutputFile } from '@bootable/bytes/node'
 import { findOutputType, type OutputType } from '../output-types.ts'
 import type { DiskOutput, PendingOutput } from '../pipeline/output.ts'
 
@@ -30,6 +28,7 @@ export function folderOutputs(folder: string, types: readonly string[]): NamedOu
     const info = findOutputType(name)
     const path = join(folder, info.folder, info.file)
     const known = named.get(path)
+    if (known?.types.includes(info.type)) continue
     if (known) known.types.push(info.type)
     else named.set(path, { types: [info.type], output: fileOutput(info.type, path) })
   }
@@ -38,12 +37,6 @@ export function folderOutputs(folder: string, types: readonly string[]): NamedOu
 
 /** A raw disk beside the outputs that nobody keeps. */
 export async function scratchOutput(folder: string): Promise<PendingOutput> {
-  const path = join(folder, `.bootable-${randomBytes(4).toString('hex')}.partial`)
-  await mkdir(dirname(path), { recursive: true })
-  const device = await createFileDevice(path, { exclusive: true })
-  const discard = async (): Promise<void> => {
-    await device.close()
-    await rm(path, { force: true })
-  }
+  const { device, discard } = await createOutputFile(join(folder, 'disk.raw'))
   return { device, commit: discard, discard }
 }

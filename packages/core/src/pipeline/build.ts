@@ -33,7 +33,10 @@ export interface WriteOutputsOptions extends OperationOptions, RuntimeOptions {
   readonly scratch?: () => Promise<PendingOutput>
 }
 
-/** Writes a prepared machine to its outputs: all of them, or none. */
+/**
+ * Writes a prepared machine to its outputs: all of them, or none. They get their names at the very end; if
+ * one does not, those that have theirs are taken back.
+ */
 export async function writeOutputs(
   machine: Machine,
   outputs: readonly DiskOutput[],
@@ -63,11 +66,14 @@ export async function writeOutputs(
       if (output.type === 'qcow2') await writeQcow2(disk.device, device, { ...operation, compress: true })
       else await copyDevice(disk.device, device, signal)
     }
+    signal?.throwIfAborted()
+    for (const output of pending) if (output !== scratch) await output.commit()
+    await scratch?.discard()
   } catch (error) {
-    await Promise.all(pending.map((output) => output.discard()))
+    // What cannot be removed is not the reason why the build failed.
+    await Promise.allSettled(pending.map((output) => output.discard()))
     throw error
   }
-  for (const output of pending) await (output === scratch ? output.discard() : output.commit())
 }
 
 const COPY_CHUNK = 4 * 1024 * 1024

@@ -5,13 +5,13 @@ import type { OutputType } from '../output-types.ts'
 /** The medium of one artifact while it is written. */
 export type OutputDevice = BlockDevice & ByteSink
 
-/** An artifact under way: exactly one of `commit` and `discard` is called at the end. */
+/** An artifact under way. `discard` is called when the build fails, also after `commit`. */
 export interface PendingOutput {
   /** Empty and of size 0; a raw disk is first given its size by `truncate`. */
   readonly device: OutputDevice
   /** Gives the artifact its final name. */
   commit(): Promise<void>
-  /** Removes what was written. */
+  /** Removes what was written, and takes a commit back. */
   discard(): Promise<void>
 }
 
@@ -38,7 +38,9 @@ export function memoryOutput(type: OutputType): MemoryOutput {
         async commit() {
           committed = device
         },
-        async discard() {},
+        async discard() {
+          committed = undefined
+        },
       }
     },
     device() {
