@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { BootableError, type OperationOptions } from '@bootable/bytes'
+import { BootableError, detectCompression, FormatError, type OperationOptions } from '@bootable/bytes'
 import { nodeRuntime, openFileSource } from '@bootable/bytes/node'
 import { temporaryLayerCache } from '@bootable/oci/node'
 import type { CoreErrorCode } from '../errors.ts'
@@ -26,6 +26,8 @@ export async function inspectFile(
     const file = await openFileSource(subject)
     try {
       return await inspectDisk(file, { ...options, runtime: nodeRuntime })
+    } catch (error) {
+      throw error instanceof FormatError ? noDisk(subject, error) : error
     } finally {
       await file.close()
     }
@@ -41,21 +43,40 @@ export async function inspectFile(
   }
 }
 
-/** A file that is not a tar: archives have `ustar` in their first header, and cut ones no disk's size. */
+/**
+ * Whether a path is the file of a disk: neither a layout folder nor an archive.
+ * @throws BootableError `INSPECT_UNKNOWN` for what can be none of them
+ */
 async function isDiskFile(path: string): Promise<boolean> {
   const info = await stat(path).catch(() => undefined)
   if (!info) return false
   if (info.isDirectory()) {
     if (await stat(join(path, 'oci-layout')).catch(() => undefined)) return false
-    throw new BootableError<CoreErrorCode>('INSPECT_UNKNOWN', `${path} is a folder, but not an OCI layout`)
+    throw unknown(`${path} is a folder, but not an OCI layout`)
   }
-  if (info.size < 512) return false
+  if (!info.isFile()) throw unknown(`${path} is not a regular file`)
+  if (info.size < HEAD) throw unknown(`${path} has ${info.size} bytes: neither a disk nor an archive`)
   const file = await openFileSource(path)
   try {
-    const head = new Uint8Array(512)
+    const head = new Uint8Array(HEAD)
     await file.read(0, head)
-    return String.fromCharCode(...head.subarray(257, 262)) !== 'ustar'
+    const isTar = String.fromCharCode(...head.subarray(257, 262)) === 'ustar'
+    return !isTar && detectCompression(head) === 'none'
   } finally {
     await file.close()
   }
+}
+
+/** A sector, and a tar's header. */
+const HEAD = 512
+
+function noDisk(path: string, cause: FormatError): BootableError<CoreErrorCode> {
+  return unknown(`${path} is no disk that can be read: ${cause.message}`, cause)
+}
+
+function unknown(message: string, cause?: FormatError): BootableError<CoreErrorCode> {
+  return new BootableError('INSPECT_UNKNOWN', message, {
+    hint: 'possible are raw and qcow2 disks with a GUID partition table, OCI layouts, and archives of images',
+    ...(cause && { cause }),
+  })
 }

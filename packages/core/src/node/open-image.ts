@@ -1,10 +1,12 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { BootableError, FormatError } from '@bootable/bytes'
 import { nodeRuntime } from '@bootable/bytes/node'
 import { type Image, type ImageStore, type OpenImageOptions, openImage } from '@bootable/oci'
 import { openDockerArchive, openLayout, openOciArchive } from '@bootable/oci/node'
 import { type RegistryOptions, registryStore } from '@bootable/registry'
 import { nodeRegistryOptions } from '@bootable/registry/node'
+import type { CoreErrorCode } from '../errors.ts'
 import { type ImageSource, parseImageSource } from '../source.ts'
 
 /** Options of {@link openImageSource}. */
@@ -63,10 +65,32 @@ async function openStore(source: ImageSource, options: OpenImageSourceOptions): 
 /** `image.tar` and `./layout` without a transport: what they are shows in what they hold. */
 async function recogniseFile(text: string): Promise<ImageSource | undefined> {
   const info = await stat(text).catch(() => undefined)
-  if (info?.isDirectory()) {
+  if (!info) {
+    if (!/^\.{0,2}[\\/]/.test(text)) return undefined
+    throw new BootableError<CoreErrorCode>('SOURCE_INVALID', `there is no file ${text}`, {
+      details: { source: text },
+    })
+  }
+  if (info.isDirectory()) {
     const layout = await stat(join(text, 'oci-layout')).catch(() => undefined)
     return layout && { transport: 'oci', path: text, reference: '' }
   }
-  if (!info?.isFile()) return undefined
-  return { transport: 'oci-archive', path: text, reference: '' }
+  return { transport: await archiveTransport(text), path: text, reference: '' }
+}
+
+/** An archive is Docker's where it has no `oci-layout`. Newer versions of `docker save` write both. */
+async function archiveTransport(path: string): Promise<'oci-archive' | 'docker-archive'> {
+  const isOci = await canOpen(openOciArchive(path))
+  return !isOci && (await canOpen(openDockerArchive(path))) ? 'docker-archive' : 'oci-archive'
+}
+
+async function canOpen(opening: Promise<ImageStore>): Promise<boolean> {
+  try {
+    const store = await opening
+    await store.close?.()
+    return true
+  } catch (error) {
+    if (error instanceof FormatError) return false
+    throw error
+  }
 }
