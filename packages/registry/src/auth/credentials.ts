@@ -43,5 +43,5 @@ export function passwordFor(host: string, username: string, password: string): C
 /** The value of `Authorization` for the basic scheme, in UTF-8: RFC 7617, 2. */
 export function basicAuthorization(username: string, password: string): string {
   const bytes = new TextEncoder().encode(`${username}:${password}`)
-  return `Basic ${btoa(String.fromCharCode(...bytes))}`
+  return `Basic ${btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(''))}`
 }

@@ -49,12 +49,19 @@ function parseObject(text: string): AuthFile | undefined {
   }
 }
 
-/** The credential in an entry; an entry without one belongs to a helper and is none. */
+/**
+ * The credential in an entry; an entry without one belongs to a helper and is none.
+ * @throws BootableError `CREDENTIALS_UNREADABLE`
+ */
 export function decodeAuth(entry: AuthEntry | null | undefined, path: string): Credential | undefined {
   if (typeof entry !== 'object' || entry === null) return undefined
+  for (const name of ['auth', 'username', 'password', 'identitytoken', 'registrytoken'] as const) {
+    if (['string', 'undefined'].includes(typeof (entry[name] ?? undefined))) continue
+    throw registryError('CREDENTIALS_UNREADABLE', `a \`${name}\` in ${path} is not text`, { path })
+  }
   if (entry.identitytoken) return { type: 'identity-token', token: entry.identitytoken }
   if (entry.registrytoken) return { type: 'registry-token', token: entry.registrytoken }
-  if (entry.username && entry.password !== undefined) {
+  if (entry.username && typeof entry.password === 'string') {
     return { type: 'password', username: entry.username, password: entry.password }
   }
   if (!entry.auth) return undefined

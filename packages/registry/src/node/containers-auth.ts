@@ -1,7 +1,6 @@
-import { homedir } from 'node:os'
-import { join } from 'node:path'
 import type { Credentials, CredentialTarget } from '../auth/credentials.ts'
 import { type AuthFile, decodeAuth, hostOfKey, readConfigFile } from './auth-file.ts'
+import { containersAuthPaths } from './auth-paths.ts'
 import { runCredentialHelper } from './credential-helper.ts'
 
 /** Options of {@link containersCredentials}. */
@@ -17,7 +16,7 @@ export interface ContainersCredentialsOptions {
  * Files that are not there are passed over. @throws BootableError `CREDENTIALS_UNREADABLE`
  */
 export function containersCredentials(options: ContainersCredentialsOptions = {}): Credentials {
-  const { paths = defaultPaths() } = options
+  const { paths = containersAuthPaths() } = options
   return async (target, { signal }) => {
     for (const path of paths) {
       const file = await readConfigFile(path)
@@ -31,14 +30,6 @@ export function containersCredentials(options: ContainersCredentialsOptions = {}
     }
     return undefined
   }
-}
-
-/** `REGISTRY_AUTH_FILE` alone where it is set, as the tools have it. */
-function defaultPaths(): string[] {
-  const { REGISTRY_AUTH_FILE, XDG_RUNTIME_DIR, XDG_CONFIG_HOME } = process.env
-  if (REGISTRY_AUTH_FILE) return [REGISTRY_AUTH_FILE]
-  const paths = [join(XDG_CONFIG_HOME || join(homedir(), '.config'), 'containers/auth.json')]
-  return XDG_RUNTIME_DIR ? [join(XDG_RUNTIME_DIR, 'containers/auth.json'), ...paths] : paths
 }
 
 function lookUp(file: AuthFile, target: CredentialTarget, path: string): ReturnType<typeof decodeAuth> {

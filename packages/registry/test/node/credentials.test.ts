@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type CredentialTarget, chainCredentials, parseRepositoryName, passwordFor } from '../../src/index.ts'
+import { containersAuthPaths } from '../../src/node/auth-paths.ts'
 import {
   containersCredentials,
   dockerCredentials,
@@ -100,6 +101,9 @@ describe("Docker's config.json", () => {
     ['no JSON', '{"auths": {"quay.io": {"auth": "c2VjcmV0'],
     ['a list', '[]'],
     ['an entry that is not base64 of user:password', '{"auths":{"quay.io":{"auth":"c2VjcmV0"}}}'],
+    ['a number for a login', '{"auths":{"quay.io":{"auth":1234}}}'],
+    ['a table for a token', '{"auths":{"quay.io":{"identitytoken":{"token":"secret"}}}}'],
+    ['a list for a password', '{"auths":{"quay.io":{"username":"u","password":["secret"]}}}'],
   ])('%s is an error that quotes nothing', async (_, text) => {
     const path = file('config.json', text)
     const error = await dockerCredentials({ path })(target('quay.io/a'), {}).catch((caught: Error) => caught)
@@ -140,6 +144,19 @@ describe('auth.json', () => {
     vi.stubEnv('REGISTRY_AUTH_FILE', file('own.json', { auths: { 'b.example': auth('own', 'secret') } }))
     expect(await containersCredentials()(target('a.example/x'), {})).toBeUndefined()
     expect(await containersCredentials()(target('b.example/x'), {})).toEqual(user('own'))
+  })
+
+  // sudo leaves XDG_RUNTIME_DIR out, and podman then writes below /run/containers.
+  test('root has logins also without XDG_RUNTIME_DIR', () => {
+    const config = join(folder, '.config/containers/auth.json')
+    expect(containersAuthPaths({}, 0)).toEqual(['/run/containers/0/auth.json', config])
+    expect(containersAuthPaths({}, 1000)).toEqual([config])
+    expect(containersAuthPaths({ XDG_RUNTIME_DIR: '/run/user/7' }, 7)).toEqual([
+      '/run/user/7/containers/auth.json',
+      config,
+    ])
+    expect(containersAuthPaths({ XDG_CONFIG_HOME: '/c' }, 1000)).toEqual(['/c/containers/auth.json'])
+    expect(containersAuthPaths({ REGISTRY_AUTH_FILE: 'own.json' }, 0)).toEqual(['own.json'])
   })
 
   test('a helper is asked by the host', async () => {
