@@ -1,5 +1,5 @@
 import type { OperationOptions } from '@bootable/bytes'
-import { BootableError } from '@bootable/bytes'
+import { BootableError, formatSize, MiB } from '@bootable/bytes'
 import type { OciErrorCode } from '../wire/errors.ts'
 import { isIndexMediaType, isManifestMediaType } from '../wire/media-types.ts'
 import type { Descriptor, ImageManifest } from '../wire/types.ts'
@@ -28,6 +28,8 @@ export interface CopyImageOptions extends OperationOptions {
 
 const MAX_DEPTH = 8
 const MAX_MANIFESTS = 1000
+/** Bytes of all manifests together: they are held until the copy is complete. */
+const MAX_MANIFEST_BYTES = 256 * MiB
 
 /**
  * Copies an image into another store: manifests byte for byte, so that digests stay what they are, blobs
@@ -73,14 +75,15 @@ export async function listContent(
 ): Promise<ImageContent> {
   const manifests = new Map<string, Manifest>()
   const blobs = new Map<string, Descriptor>()
+  let bytes = 0
 
   async function visit(manifest: Manifest, depth: number): Promise<void> {
     const { digest } = manifest.descriptor
     if (manifests.has(digest)) return
-    if (depth > MAX_DEPTH || manifests.size >= MAX_MANIFESTS) {
-      const limit = depth > MAX_DEPTH ? `${MAX_DEPTH} levels of indexes` : `${MAX_MANIFESTS} manifests`
-      throw new BootableError<OciErrorCode>('LIMIT_EXCEEDED', `the image has more than ${limit}`)
-    }
+    bytes += manifest.raw.length
+    if (depth > MAX_DEPTH) throw tooMuch(`${MAX_DEPTH} levels of indexes`)
+    if (manifests.size >= MAX_MANIFESTS) throw tooMuch(`${MAX_MANIFESTS} manifests`)
+    if (bytes > MAX_MANIFEST_BYTES) throw tooMuch(`${formatSize(MAX_MANIFEST_BYTES)} of manifests`)
     if (isIndex(manifest)) {
       for (const entry of manifest.value.manifests) {
         if (!isIndexMediaType(entry.mediaType) && !isManifestMediaType(entry.mediaType)) {
@@ -100,6 +103,10 @@ export async function listContent(
     'manifest' in source ? source.manifest : await source.store.getManifest(source.reference, options)
   await visit(root, 0)
   return { root, manifests: [...manifests.values()], blobs: [...blobs.values()] }
+}
+
+function tooMuch(limit: string): BootableError<OciErrorCode> {
+  return new BootableError('LIMIT_EXCEEDED', `the image has more than ${limit}`)
 }
 
 /** Works on `concurrency` items at once. The first failure stops new ones and is what rejects. */

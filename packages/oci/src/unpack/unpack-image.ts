@@ -76,7 +76,7 @@ async function fetchLayers(
     }
   }
 
-  const workers = Array.from({ length: Math.min(concurrency, queue.length) }, work)
+  const workers = Array.from({ length: Math.max(1, Math.min(concurrency, queue.length)) }, work)
   // Waits for all, so that nothing is written any more when the call has failed.
   await Promise.allSettled(workers)
   options.signal?.throwIfAborted()

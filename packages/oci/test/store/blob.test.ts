@@ -7,6 +7,7 @@ import {
   type Descriptor,
   digestBytes,
   type ImageStore,
+  MEDIA_TYPE,
   memoryStore,
   openImage,
   verifyBlob,
@@ -147,6 +148,37 @@ describe('copyImage', () => {
     )
     expect(opened).toBeLessThanOrEqual(3)
     await expect(target.resolve('copy')).rejects.toMatchObject({ code: 'REFERENCE_UNKNOWN' })
+  })
+})
+
+/** A store in which every manifest is an index of `width` others, and those of more, for ever. */
+function endlessStore(width: number, raw: Uint8Array): ImageStore {
+  let made = 0
+  const entry = (): Descriptor => ({
+    mediaType: MEDIA_TYPE.index,
+    digest: digestBytes(utf8(`${made++}`)),
+    size: raw.length,
+  })
+  return {
+    ...memoryStore(),
+    async getManifest(target) {
+      const descriptor = typeof target === 'string' ? entry() : target
+      const manifests = Array.from({ length: made === 1 || width === 1 ? width : 0 }, entry)
+      return { raw, mediaType: MEDIA_TYPE.index, descriptor, value: { schemaVersion: 2, manifests } }
+    },
+  }
+}
+
+test.each([
+  ['levels of indexes', 1, 10],
+  ['1000 manifests', 1001, 10],
+  ['256 MiB of manifests', 20, 16 * 1024 * 1024],
+])('what is copied has an end: %s', async (message, width, size) => {
+  const store = endlessStore(width, new Uint8Array(size))
+  const copy = copyImage({ store, reference: 'x' }, memoryStore(), 'x')
+  await expect(copy).rejects.toMatchObject({
+    code: 'LIMIT_EXCEEDED',
+    message: expect.stringContaining(message),
   })
 })
 

@@ -58,6 +58,10 @@ function tamper(image: Image, index: number, change: (blob: Uint8Array) => Uint8
 }
 
 describe('unpackImage', () => {
+  test('fetches one layer at a time where none at once are allowed', async () => {
+    expect(await list(await unpackImage(await imageOf([lower]), { concurrency: 0 }))).toHaveLength(2)
+  })
+
   test('knows the compression of a layer that comes byte by byte', async () => {
     const image = await imageOf([lower])
     const { store } = image
