@@ -22,6 +22,8 @@ export interface CommandRunOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Sends SIGINT as soon as standard error or output contains this. */
   readonly interruptAt?: RegExp
+  /** Closes standard output as soon as something comes out of it, as `head -1` does. */
+  readonly closeOutput?: boolean
 }
 
 /** The built `bootable` command, run by a user without privileges. */
@@ -58,6 +60,7 @@ export async function prepareCommand(): Promise<Command> {
       }
       child.stdout.setEncoding('utf8').on('data', (text: string) => {
         stdout += text
+        if (options.closeOutput) child.stdout.destroy()
         look()
       })
       child.stderr.setEncoding('utf8').on('data', (text: string) => {

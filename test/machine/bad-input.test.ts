@@ -225,3 +225,26 @@ describe('SIGINT in the middle', () => {
     expect(leftIn(temporary)).toEqual([])
   })
 })
+
+describe('a reader of standard output that goes away', () => {
+  it('does not stop a build', async () => {
+    const layout = join(folder, 'heard')
+    writeLayout(layout, { layers: [machine] })
+    const output = join(command.folder(), 'output')
+    const args = ['build', '--no-cache', '--progress', 'json', '--output', output, `oci:${layout}`]
+    const result = await command.run(args, { closeOutput: true })
+    expect(result.status, result.stderr).toBe(0)
+    expect(result.stderr).toBe('')
+    expect(leftIn(output).sort()).toEqual(['disk.qcow2', 'manifest-qcow2.json'])
+  })
+})
+
+describe('the flags of bootc-image-builder that mean nothing here', () => {
+  it('are taken, with a warning', async () => {
+    const flags = ['--use-librepo=True', '--local=false', '--store', '/store', '--log-level', 'debug']
+    const result = await attempt({ layers: [machine] }, [...flags, '--progress', 'debug'])
+    expect(result.status, result.stderr).toBe(0)
+    expect(result.stderr).toMatch(/warning: --store has no meaning here/)
+    expect(result.stderr).not.toMatch(/--local/)
+  })
+})

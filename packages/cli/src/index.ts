@@ -1,4 +1,5 @@
 import { CommanderError } from 'commander'
+import { translateArguments } from './arguments.ts'
 import { createProgram } from './program.ts'
 import { formatError } from './render/message.ts'
 
@@ -19,33 +20,43 @@ const SIGNALS = { SIGINT: EXIT.interrupted, SIGTERM: EXIT.terminated } as const
 export async function main(args: readonly string[]): Promise<number> {
   const controller = new AbortController()
   let interrupted: number | undefined
-  for (const [name, status] of Object.entries(SIGNALS)) {
-    process.once(name as keyof typeof SIGNALS, () => {
+  const handlers = Object.entries(SIGNALS).map(([name, status]) => {
+    const handle = (): void => {
       interrupted = status
       controller.abort(new Error(`stopped by ${name}`))
-    })
-  }
-  // A reader that goes away (`bootable plan | head`) is not an error of ours.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(EXIT.success)
-    throw error
+    }
+    process.once(name, handle)
+    return { name, handle }
+  })
+  let broken: Error | undefined
+  watchStreams((error) => {
+    broken = error
+    controller.abort(error)
   })
   try {
-    await createProgram(controller.signal).parseAsync(withDefaultCommand(args), { from: 'user' })
+    await createProgram(controller.signal).parseAsync(translateArguments(args), { from: 'user' })
+    if (broken) throw broken
     return EXIT.success
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.success : EXIT.usage
     process.stderr.write(formatError(error))
     return interrupted ?? EXIT.failure
+  } finally {
+    for (const { name, handle } of handlers) process.off(name, handle)
   }
 }
 
-const COMMANDS = ['build', 'plan', 'inspect', 'version', 'help']
+let onStreamError: ((error: Error) => void) | undefined
 
-/** `bootable IMAGE` is `bootable build IMAGE`, as bootc-image-builder has it. */
-function withDefaultCommand(args: readonly string[]): string[] {
-  const first = args.find((argument) => !argument.startsWith('-'))
-  const asksForHelp = args.some((argument) => ['-h', '--help', '-V', '--version'].includes(argument))
-  if (args.length === 0 || (first === undefined && asksForHelp)) return [...args]
-  return COMMANDS.includes(args[0] ?? '') ? [...args] : ['build', ...args]
+/** The listeners stay, one for each stream: what was written last may fail after `main` has returned. */
+function watchStreams(listener: (error: Error) => void): void {
+  if (!onStreamError) {
+    for (const stream of [process.stdout, process.stderr]) {
+      stream.on('error', (error: NodeJS.ErrnoException) => {
+        // A reader that goes away (`bootable build … | head`) is no reason to stop: the disk is what counts.
+        if (error.code !== 'EPIPE') onStreamError?.(error)
+      })
+    }
+  }
+  onStreamError = listener
 }

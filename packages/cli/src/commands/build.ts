@@ -1,5 +1,5 @@
-import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { utf8 } from '@bootable/bytes'
 import type { BuiltDisk } from '@bootable/core/node'
 import { Command, Option } from 'commander'
 import { describeMachine } from '../render/machine.ts'
@@ -7,7 +7,7 @@ import { createRenderer, PROGRESS_STYLES, type ProgressStyle } from '../render/p
 import { addMachineFlags, type MachineFlags, readMachineFlags } from './machine-options.ts'
 
 interface BuildFlags extends MachineFlags {
-  readonly type: readonly string[]
+  readonly type?: readonly string[]
   readonly output: string
   readonly progress: ProgressStyle
   readonly verbose?: true
@@ -15,6 +15,8 @@ interface BuildFlags extends MachineFlags {
 
 /** Flags of bootc-image-builder that steer what is not there here: taken, and said to mean nothing. */
 const WITHOUT_MEANING = [
+  '--build-container <image>',
+  '--log-level <level>',
   '--store <folder>',
   '--rpmmd <folder>',
   '--local',
@@ -43,7 +45,8 @@ export function buildCommand(signal: AbortSignal): Command {
 
   return command.action(async (image: string, flags: BuildFlags & Record<string, unknown>) => {
     const { buildDiskFiles } = await import('@bootable/core/node')
-    const render = createRenderer(flags.verbose ? 'verbose' : flags.progress)
+    const style = flags.verbose ? 'verbose' : flags.progress
+    const render = createRenderer(style)
     const { options, warnings } = await readMachineFlags(image, flags)
     for (const { key, message } of warnings) render.event({ type: 'warning', message: `${key} ${message}` })
     for (const flag of WITHOUT_MEANING) {
@@ -63,7 +66,7 @@ export function buildCommand(signal: AbortSignal): Command {
       })
       await writeManifest(built, types, flags.output)
       render.finish()
-      if (flags.progress === 'json') {
+      if (style === 'json') {
         process.stdout.write(`${JSON.stringify({ type: 'result', outputs: built.outputs })}\n`)
       } else for (const { path } of built.outputs) process.stdout.write(`${path}\n`)
     } catch (error) {
@@ -75,8 +78,9 @@ export function buildCommand(signal: AbortSignal): Command {
 
 /** What was built, beside it, under the name that bootc-image-builder gives its own manifest. */
 async function writeManifest(built: BuiltDisk, types: readonly string[], output: string): Promise<void> {
-  const path = join(output, `manifest-${types.join('-')}.json`)
-  await writeFile(path, `${JSON.stringify(describeMachine(built), undefined, 2)}\n`)
+  const { writeOutputFile } = await import('@bootable/bytes/node')
+  const text = `${JSON.stringify(describeMachine(built), undefined, 2)}\n`
+  await writeOutputFile(join(output, `manifest-${types.join('-')}.json`), (file) => file.write(0, utf8(text)))
 }
 
 function camelCase(name: string): string {

@@ -11,7 +11,7 @@ export interface MachineFlags {
   readonly rootfs?: 'ext4'
   readonly size?: number | 'minimum'
   readonly bootloader?: 'auto' | 'grub' | 'systemd-boot' | 'none'
-  readonly platform?: string
+  readonly targetArch?: string
   readonly seed?: string
   readonly cache: string | boolean
   readonly defaultKernelArgs: boolean
@@ -50,7 +50,7 @@ function parseDiskSize(value: string): number | 'minimum' {
 /** The options of `@bootable/core/node` that the flags stand for, and what the blueprint had to say. */
 export async function readMachineFlags(
   image: string,
-  flags: MachineFlags & { readonly targetArch?: string },
+  flags: MachineFlags,
 ): Promise<{ options: FileMachineOptions; warnings: LoadedBlueprint['warnings'] }> {
   const loaded = flags.config === undefined ? undefined : await readBlueprint(flags.config)
   const options: FileMachineOptions = {

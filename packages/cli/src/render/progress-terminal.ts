@@ -1,6 +1,7 @@
 import type { WriteStream } from 'node:tty'
 import { describeAmount } from './amount.ts'
 import { formatWarning } from './message.ts'
+import { printable } from './printable.ts'
 import type { ProgressRenderer } from './renderer.ts'
 
 interface Task {
@@ -38,8 +39,14 @@ export function terminalRenderer(stream: Pick<WriteStream, 'write' | 'columns'>)
     event(event) {
       switch (event.type) {
         case 'start': {
-          const { label, unit, total } = event
-          tasks.set(event.id, { label, unit, total, start: performance.now(), done: 0 })
+          const { unit, total } = event
+          tasks.set(event.id, {
+            label: printable(event.label),
+            unit,
+            total,
+            start: performance.now(),
+            done: 0,
+          })
           return draw()
         }
         case 'advance': {
@@ -56,9 +63,9 @@ export function terminalRenderer(stream: Pick<WriteStream, 'write' | 'columns'>)
           return task && draw([cut(formatDone(task))])
         }
         case 'skip':
-          return draw([cut(`✓ ${event.label} (already there)`)])
+          return draw([cut(`✓ ${printable(event.label)} (already there)`)])
         case 'note':
-          return draw([event.message])
+          return draw([printable(event.message)])
         case 'warning':
           return draw([formatWarning(event)])
       }

@@ -1,6 +1,8 @@
+import { printable } from './printable.ts'
+
 /** Rows as aligned columns, two blanks between them; a column whose cells are all numbers stands right. */
 export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [head, ...rows]
+  const all = [head, ...rows.map((row) => row.map(printable))]
   const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)))
   const numeric = head.map(
     (_, column) => rows.length > 0 && rows.every((row) => /^[\d.]+( [KMGT]?i?B)?$/.test(row[column] ?? '')),
@@ -18,5 +20,5 @@ export function formatTable(head: readonly string[], rows: readonly (readonly st
 /** Names and values, one pair a line, the values aligned. */
 export function formatPairs(pairs: readonly (readonly [name: string, value: string])[]): string {
   const width = Math.max(0, ...pairs.map(([name]) => name.length))
-  return pairs.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join('')
+  return pairs.map(([name, value]) => `${printable(name).padEnd(width)}  ${printable(value)}\n`).join('')
 }

@@ -1,0 +1,93 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { GiB } from '@bootable/bytes'
+import { Command } from 'commander'
+import { afterAll, describe, expect, it } from 'vitest'
+import { addMachineFlags, type MachineFlags, readMachineFlags } from '../src/commands/machine-options.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'bootable-flags-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+/** What the flags become, read as the commands read them. */
+async function optionsOf(...args: string[]): Promise<object> {
+  const { options } = await read(...args)
+  const { image: _, ...rest } = options
+  return rest
+}
+
+function read(...args: string[]): ReturnType<typeof readMachineFlags> {
+  const quiet = { writeErr: () => {}, writeOut: () => {} }
+  const command = addMachineFlags(
+    new Command('test').argument('<image>').exitOverride().configureOutput(quiet),
+  )
+  command.parse([...args, 'oci:x'], { from: 'user' })
+  return readMachineFlags('oci:x', command.opts<MachineFlags>())
+}
+
+function fileOf(name: string, content: string): string {
+  const path = join(folder, name)
+  writeFileSync(path, content)
+  return path
+}
+
+describe('flags that describe a machine', () => {
+  it('leave everything to the pipeline by default', async () => {
+    expect(await optionsOf()).toEqual({ bootloader: 'auto' })
+  })
+
+  it.each<[args: string[], options: object]>([
+    [['--rootfs', 'ext4'], { rootfs: 'ext4' }],
+    [['--size', '20 GiB'], { size: 20 * GiB }],
+    [['--size', 'minimum'], { size: 'minimum' }],
+    [['--target-arch', 'arm64'], { platform: 'arm64' }],
+    [['--seed', ''], { seed: '' }],
+    [['--cache', '/a/b'], { cache: '/a/b' }],
+    [['--no-cache'], { cache: false }],
+    [['--no-default-kernel-args'], { defaultKernelArguments: false }],
+    [['--no-tls-verify'], { registry: { insecure: true } }],
+    [['--bootloader', 'systemd-boot'], { bootloader: 'systemd-boot' }],
+  ])('%j', async (args, options) => {
+    expect(await optionsOf(...args)).toEqual({ bootloader: 'auto', ...options })
+  })
+
+  it.each([
+    [['--size', 'large']],
+    [['--size', '-5']],
+    [['--rootfs', 'zfs']],
+    [['--bootloader', 'lilo']],
+    [['--seed']],
+  ])('are refused as %j', (args) => {
+    expect(() => read(...args)).toThrow(
+      expect.objectContaining({ code: expect.stringMatching(/^commander\./) }),
+    )
+  })
+})
+
+describe('--config', () => {
+  it('reads both formats by the name, and hands warnings on', async () => {
+    const json = fileOf(
+      'a.json',
+      '{"blueprint": {"customizations": {"hostname": "h", "user": [{"name": "anna"}]}}}',
+    )
+    const toml = fileOf('a.toml', '[[customizations.user]]\nname = "anna"\n')
+    const [fromJson, fromToml] = [await read('--config', json), await read('--config', toml)]
+    expect(fromJson.options.blueprint?.customizations.user).toEqual(
+      fromToml.options.blueprint?.customizations.user,
+    )
+    expect(fromJson.warnings.map(({ key }) => key)).toEqual(['customizations.hostname'])
+    expect(fromToml.warnings).toEqual([])
+  })
+
+  it('says which file cannot be read', async () => {
+    const missing = join(folder, 'missing.toml')
+    await expect(read('--config', missing)).rejects.toMatchObject({
+      code: 'CONFIG_NOT_READABLE',
+      message: expect.stringContaining(missing),
+    })
+    await expect(read('--config', fileOf('a.yaml', ''))).rejects.toMatchObject({ code: 'CONFIG_UNKNOWN' })
+    await expect(read('--config', fileOf('bad.json', '{'))).rejects.toMatchObject({
+      code: 'BLUEPRINT_INVALID',
+    })
+  })
+})
