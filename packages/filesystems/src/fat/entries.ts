@@ -1,6 +1,7 @@
 import { FormatError } from '@bootable/bytes'
 import type { Timestamp } from '@bootable/tree'
 import { decodeShortName } from './code-page.ts'
+import type { FatType } from './format.ts'
 import {
   ATTR_DIRECTORY,
   ATTR_LONG_NAME,
@@ -44,7 +45,7 @@ export interface DecodedDirectory {
  *
  * @throws FormatError for names that no file can have
  */
-export function decodeDirectory(bytes: Uint8Array, path: string): DecodedDirectory {
+export function decodeDirectory(bytes: Uint8Array, path: string, type: FatType): DecodedDirectory {
   const entries: DecodedEntry[] = []
   let label: string | undefined
   const long = createLongName()
@@ -69,7 +70,8 @@ export function decodeDirectory(bytes: Uint8Array, path: string): DecodedDirecto
         name,
         directory,
         readOnly: (attr & ATTR_READ_ONLY) !== 0,
-        firstCluster: entry.fstClusHi * 0x1_0000 + entry.fstClusLo,
+        // Other systems keep something else there in FAT12 and FAT16: OS/2 its extended attributes.
+        firstCluster: (type === 32 ? entry.fstClusHi * 0x1_0000 : 0) + entry.fstClusLo,
         size: directory ? 0 : entry.fileSize,
         mtime: decodeTime({ date: entry.wrtDate, time: entry.wrtTime }),
       })

@@ -51,7 +51,7 @@ async function readRoot(
       ? await directoryRanges(chains, boot, boot.rootCluster, '/')
       : [{ offset: rootOffset(boot), length: boot.rootEntries * ENTRY_SIZE }]
   const [bytes] = await readRanges(source, [ranges])
-  return decodeDirectory(bytes as Uint8Array, '')
+  return decodeDirectory(bytes as Uint8Array, '', boot.type)
 }
 
 /** A directory whose entries are still to be read. */
@@ -79,7 +79,7 @@ async function readTree(source: ByteSource, boot: FatBootSector): Promise<FileTr
       )
       for (const [index, bytes] of contents.entries()) {
         const parent = batch[index] as PendingDirectory
-        const entries = decodeDirectory(bytes, parent.path)
+        const entries = decodeDirectory(bytes, parent.path, boot.type)
         below.push(...(await addEntries(source, boot, chains, entries, parent)))
       }
     }

@@ -95,6 +95,12 @@ describe('damage', () => {
   })
 })
 
+test('the upper half of a cluster number means nothing in FAT12 and FAT16', async () => {
+  // DIR_FstClusHI of the first entry (fatgen103, page 23).
+  const change = (bytes: Uint8Array): void => bytes.set([0x34, 0x12], root + 20)
+  expect(await damaged(change)).toEqual(await readEverything(image))
+})
+
 describe('the boot sector', () => {
   const fields: [field: string, offset: number, values: number[]][] = [
     ['BPB_BytsPerSec', 0x0b, [0, 3]],
