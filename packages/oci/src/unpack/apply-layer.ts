@@ -104,8 +104,10 @@ function createChanges(tree: FileTree, limits: Required<LayerLimits>): Changes {
     const parents: Directory[] = []
     let directory = tree.root
     let links = 0
+    let walked = 0
     while (pending.length > 0) {
       const name = pending.pop() as string
+      walked++
       if (name === '..') {
         directory = parents.pop() ?? tree.root
         continue
@@ -119,6 +121,9 @@ function createChanges(tree: FileTree, limits: Required<LayerLimits>): Changes {
           parents.length = 0
         }
         pending.push(...splitPath(next.target).reverse())
+        // Also where `..` undoes them: the way is gone anew for every member below a link.
+        const whole = walked + pending.length
+        checkLimit('names in a path whose links were followed', whole, 'depth', limits.depth)
         continue
       }
       if (next && next.type !== 'directory') {
@@ -131,7 +136,6 @@ function createChanges(tree: FileTree, limits: Required<LayerLimits>): Changes {
         bind(directory, name, next)
       }
       parents.push(directory)
-      checkLimit('names in a path whose links were followed', parents.length, 'depth', limits.depth)
       directory = next
     }
     return { directory, links }

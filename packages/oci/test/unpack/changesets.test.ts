@@ -208,6 +208,20 @@ describe('hostile layers', () => {
     })
   })
 
+  test.each([
+    ['walk back and forth', (next: string) => `${'d/../'.repeat(800)}${next}`],
+    ['pile up what is left to do', (next: string) => `${next}/${'d/'.repeat(2000)}`],
+  ])('links that %s are not followed for every file anew', async (_, target) => {
+    const links = Array.from({ length: 39 }, (_, index) => [
+      pax([['linkpath', target(`l${index + 1}`)]]),
+      header({ name: `l${index}`, type: '2' }),
+    ]).flat()
+    const files = Array.from({ length: 2000 }, (_, index) => `l0/f${index}=`)
+    await expect(unpack(layer('d/', ...links, 'l39->d', ...files))).rejects.toMatchObject({
+      code: 'LIMIT_EXCEEDED',
+    })
+  })
+
   test('thousands of markers for one large directory cost no more than one', async () => {
     const [plain] = parse(archive(header({})))
     const at = (path: string): TarMember => ({ ...(plain as TarMember), path })
