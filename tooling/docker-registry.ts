@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from './free-port.ts'
 import { findTool, runOk } from './oracles.ts'
 
 /** How the registry asks who one is. Nobody is asked without it. */
@@ -72,18 +72,6 @@ async function authSection(auth: DockerRegistryAuth, folder: string): Promise<ob
   const path = join(folder, 'htpasswd')
   writeFileSync(path, stdout)
   return { htpasswd: { realm: 'loopback', path } }
-}
-
-/** A TCP port that nobody listens on. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
 }
 
 async function untilAnswering(url: string, child: ChildProcess): Promise<void> {

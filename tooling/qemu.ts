@@ -1,6 +1,5 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
@@ -91,18 +90,6 @@ export function requireMachine(firmware: 'uefi' | 'bios'): boolean {
   if (process.env.CI) throw new Error(message)
   console.warn(`tests skipped: ${message}`)
   return false
-}
-
-/** A TCP port of the loopback address that nobody uses at the moment. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.on('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address()
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
 }
 
 /** Starts a guest from a disk, in software (TCG): no KVM, no privileges. `close` must be called. */

@@ -10,6 +10,7 @@ import { type Command, prepareCommand } from '../../tooling/command.ts'
 import { differences } from '../../tooling/compliance/filesystem.ts'
 import { startDockerRegistry } from '../../tooling/docker-registry.ts'
 import { findFixture } from '../../tooling/fixture.ts'
+import { freePort } from '../../tooling/free-port.ts'
 import { readHostTree } from '../../tooling/host-tree.ts'
 import {
   canLoopMount,
@@ -23,7 +24,7 @@ import {
   temporaryFolder,
   withLoopMount,
 } from '../../tooling/oracles.ts'
-import { bootDisk, freePort, requireMachine } from '../../tooling/qemu.ts'
+import { bootDisk, requireMachine } from '../../tooling/qemu.ts'
 
 const fixture = findFixture('trixie-minimal')
 const zstd = findFixture('trixie-minimal-zstd')
