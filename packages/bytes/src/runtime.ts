@@ -30,7 +30,8 @@ export interface Runtime {
   createHash(algorithm: HashAlgorithm): Hash
   /**
    * Decompresses a stream. gzip streams may have several members (RFC 1952, 2.2), zstd streams several
-   * frames; trailing zeros after a member are tolerated, other trailing bytes are an error.
+   * frames. Other bytes after the last one are an error, but `nodeRuntime` stops at a zero after a gzip
+   * member, as gzip(1) does with padding.
    *
    * @throws FormatError on bytes that are not of the format, or a stream that ends early
    */
