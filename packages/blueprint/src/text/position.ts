@@ -18,6 +18,7 @@ export interface PositionMap {
 
 export function createPositionMap(text: string): PositionMap {
   const offsets = new Map<string, number>()
+  let starts: readonly number[] | undefined
   return {
     set(path, offset) {
       offsets.set(JSON.stringify(path), offset)
@@ -25,7 +26,9 @@ export function createPositionMap(text: string): PositionMap {
     find(path) {
       for (let length = path.length; length > 0; length--) {
         const offset = offsets.get(JSON.stringify(path.slice(0, length)))
-        if (offset !== undefined) return positionAt(text, offset)
+        if (offset === undefined) continue
+        starts ??= lineStarts(text)
+        return positionIn(starts, offset)
       }
       return { line: 1, column: 1 }
     },
@@ -34,8 +37,25 @@ export function createPositionMap(text: string): PositionMap {
 
 /** Line and column of an offset into a text. */
 export function positionAt(text: string, offset: number): TextPosition {
-  const before = text.slice(0, offset)
-  return { line: before.split('\n').length, column: offset - before.lastIndexOf('\n') }
+  return positionIn(lineStarts(text), offset)
+}
+
+/** Offsets at which lines start. */
+function lineStarts(text: string): number[] {
+  const starts = [0]
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1)
+  return starts
+}
+
+function positionIn(starts: readonly number[], offset: number): TextPosition {
+  let low = 0
+  let high = starts.length
+  while (high - low > 1) {
+    const middle = (low + high) >>> 1
+    if ((starts[middle] as number) <= offset) low = middle
+    else high = middle
+  }
+  return { line: low + 1, column: offset - (starts[low] as number) + 1 }
 }
 
 /** A text that is not of its format, and where. Thrown inside this package only. */
