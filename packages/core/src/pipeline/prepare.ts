@@ -40,6 +40,7 @@ export async function prepareMachine(image: Image, options: MachineOptions = {})
   refuseUnsupported(options)
   const seed = options.seed ?? deriveSeed(image, blueprint, runtime)
   const clock = options.clock ?? imageTime(image)
+  checkClock(clock)
 
   const tree = await unpackImage(image, { ...operation, cache: options.cache ?? memoryLayerCache() })
   const system = await deployPlain(tree, {
@@ -86,6 +87,17 @@ function chooseRootFilesystem(
     message: 'The image names no root filesystem, so it gets ext4 (--rootfs chooses another).',
   })
   return 'ext4'
+}
+
+function checkClock(clock: number): void {
+  if (Number.isSafeInteger(clock) && clock >= 0) return
+  throw new BootableError<CoreErrorCode>(
+    'CLOCK_INVALID',
+    `${clock} is no whole number of seconds since 1970`,
+    {
+      details: { clock },
+    },
+  )
 }
 
 function refuseUnsupported({ blueprint }: MachineOptions): void {

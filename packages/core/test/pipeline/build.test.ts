@@ -96,6 +96,10 @@ describe('prepareMachine', () => {
     expect(notes).toEqual([machine.bootloader.reason])
   })
 
+  it.each([-1, 1.5, Number.NaN])('refuses the clock %d', async (clock) => {
+    await expect(prepareMachine(image, { clock, runtime })).rejects.toMatchObject({ code: 'CLOCK_INVALID' })
+  })
+
   it('refuses a partition table of the blueprint', async () => {
     const blueprint = { customizations: { disk: { partitions: [] } } } as never
     await expect(prepareMachine(image, { blueprint, runtime })).rejects.toMatchObject({
