@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto'
 import { createReadStream, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
-import { openFileSource } from '@bootable/bytes/node'
+import { type FileSource, openFileSource } from '@bootable/bytes/node'
 import { type Disk, openDisk } from '@bootable/disk'
 import { removePath } from '@bootable/tree'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Command, prepareCommand } from '../../tooling/command.ts'
 import { differences } from '../../tooling/compliance/filesystem.ts'
 import { startDockerRegistry } from '../../tooling/docker-registry.ts'
@@ -57,6 +57,13 @@ describe.runIf(fixture && zstd && tools)('a Debian image, by an unprivileged use
   let raw: string
   let qcow2: string
   let disk: Disk
+  let digest: string
+  const sources: FileSource[] = []
+  const open = async (path: string): Promise<Disk> => {
+    const source = await openFileSource(path)
+    sources.push(source)
+    return openDisk(source)
+  }
 
   beforeAll(async () => {
     command = await prepareCommand()
@@ -83,8 +90,11 @@ describe.runIf(fixture && zstd && tools)('a Debian image, by an unprivileged use
     )
     raw = join(output, 'image/disk.raw')
     qcow2 = join(output, 'qcow2/disk.qcow2')
-    disk = await openDisk(await openFileSource(raw))
+    disk = await open(raw)
+    digest = await sha256(raw)
   })
+
+  afterAll(() => Promise.all(sources.map((source) => source.close())))
 
   it('is faultless to sgdisk, e2fsck, fsck.fat and qemu-img', async () => {
     expect(await sgdiskVerify(raw)).toEqual([])
@@ -121,7 +131,7 @@ describe.runIf(fixture && zstd && tools)('a Debian image, by an unprivileged use
     for (const { digest } of layers) rmSync(join(layout, 'blobs', ...digest.split(':')))
     await runOk('chmod', ['-R', 'a+rX', layout])
     const output = await build(['--type', 'raw', `oci:${layout}:latest`], 'again')
-    expect(await sha256(join(output, 'image/disk.raw'))).toBe(await sha256(raw))
+    expect(await sha256(join(output, 'image/disk.raw'))).toBe(digest)
   })
 
   it('has the same bytes from a registry, and another digest but the same system from zstd layers', async () => {
@@ -137,12 +147,12 @@ describe.runIf(fixture && zstd && tools)('a Debian image, by an unprivileged use
         ['--type', 'raw', '--no-cache', `docker://${registry.host}/lab/machine:1`],
         'registry',
       )
-      expect(await sha256(join(output, 'image/disk.raw'))).toBe(await sha256(raw))
+      expect(await sha256(join(output, 'image/disk.raw'))).toBe(digest)
     } finally {
       await registry.close()
     }
     const output = await build(['--type', 'raw', `oci-archive:${zstd.archive}`], 'zstd')
-    const other = await openDisk(await openFileSource(join(output, 'image/disk.raw')))
+    const other = await open(join(output, 'image/disk.raw'))
     // The seed follows from the digest: uuids and salts are others, of the same length.
     expect(await differences(await rootTree(disk), await rootTree(other), { contents: false })).toEqual([])
   })

@@ -10,7 +10,7 @@ export interface ByteSource {
   close?(): Promise<void>
   /**
    * Set when this source is a window of another one: byte 0 here is byte `offset` there. Lets
-   * {@link gather} turn many small reads of one large source into few.
+   * `gather` turn many small reads of one large source into few.
    */
   readonly window?: { readonly source: ByteSource; readonly offset: number }
   /** What is not a hole, in ascending order. A source without this method has no holes. */

@@ -127,7 +127,7 @@ function refuseUnsupported(header: Header): void {
   }
 }
 
-/** A {@link FormatError} of this format. */
+/** A FormatError of this format. */
 export function qcow2Error(
   code: FormatErrorCode,
   structure: string,

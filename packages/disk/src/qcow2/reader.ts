@@ -46,7 +46,7 @@ const L2_CACHE = 8 * MiB
  * Opens the disk in a qcow2 file of version 2 or 3, for reading.
  *
  * Refcounts are not needed for that and not looked at; snapshots are left out. Tables are read when they
- * are needed. Later reads throw {@link FormatError} as well, where an entry leads out of the file or
+ * are needed. Later reads throw FormatError as well, where an entry leads out of the file or
  * compressed data is damaged.
  *
  * @throws FormatError, also for images that refer to other files, encrypted ones, unknown incompatible
