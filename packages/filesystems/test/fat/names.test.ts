@@ -56,6 +56,7 @@ describe('assignShortNames', () => {
       for (const alias of aliases)
         expect(alias).toMatch(/^(?! )[A-Z0-9!#$%&'()@^_`{}~-]+ *[A-Z0-9!#$%&'()@^_`{}~-]* *$/)
     })
+    // biome-ignore lint/nursery/noFloatingPromises: the property is synchronous, and so is its assertion
     fc.assert(property)
   })
 
