@@ -153,6 +153,14 @@ describe('a blueprint with mistakes', () => {
     expectFailure(await attempt(image, ['--config', '-'], text), /wheel/)
   })
 
+  it('has a key that means nothing for a disk', async () => {
+    const text = JSON.stringify({ customizations: { hostname: 'x', fips: true } })
+    const result = await attempt(image, ['--config', '-'], text)
+    expect(result.status, result.stderr).toBe(0)
+    expect(result.stderr).toMatch(/warning: customizations\.hostname .*ignored/)
+    expect(result.stderr).toMatch(/warning: customizations\.fips .*ignored/)
+  })
+
   it('is not there, or of no known kind', async () => {
     expectFailure(await attempt(image, ['--config', '/nonexistent.toml']), /nonexistent\.toml/)
     expectFailure(await attempt(image, ['--config', '/etc/passwd']), /neither \.json nor \.toml/)

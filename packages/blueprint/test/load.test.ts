@@ -1,7 +1,8 @@
 import { BootableError } from '@bootable/bytes'
 import { describe, expect, it } from 'vitest'
 import type { BlueprintIssue } from '../src/index.ts'
-import { loadBlueprint, parseBlueprint, unheededCustomizations } from '../src/index.ts'
+import { loadBlueprint, parseBlueprint } from '../src/index.ts'
+import { unheededCustomizations } from '../src/rules.ts'
 
 function toml(text: string) {
   return loadBlueprint(text, { format: 'toml', name: 'config.toml' })

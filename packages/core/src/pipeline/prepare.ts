@@ -1,3 +1,4 @@
+import { unheededCustomizations } from '@bootable/blueprint/rules'
 import { type BootloaderChoice, installBootloader } from '@bootable/bootloader'
 import { BootableError, portableRuntime } from '@bootable/bytes'
 import { type DiskPlan, planDisk, planMounts, type RootFilesystem } from '@bootable/disk'
@@ -38,6 +39,9 @@ export async function prepareMachine(image: Image, options: MachineOptions = {})
   const { blueprint, runtime = portableRuntime, signal, onProgress } = options
   const operation = { ...(signal && { signal }), ...(onProgress && { onProgress }), runtime }
   refuseUnsupported(options)
+  for (const { key, message } of blueprint ? unheededCustomizations(blueprint, 'disk') : []) {
+    onProgress?.({ type: 'warning', message: `${key} ${message}` })
+  }
   const seed = options.seed ?? deriveSeed(image, blueprint, runtime)
   const clock = options.clock ?? imageTime(image)
   checkClock(clock)

@@ -1,5 +1,5 @@
 import type { FilesystemCustomization } from '@bootable/blueprint'
-import { isAllowedMountPoint } from '@bootable/blueprint/mount-points'
+import { isAllowedMountPoint } from '@bootable/blueprint/rules'
 import { BootableError, formatSize, parseSize } from '@bootable/bytes'
 import type { InstalledSystem } from '@bootable/system'
 import { type DiskErrorCode, type DiskProblem, problemsError } from '../errors.ts'
