@@ -34,6 +34,11 @@ const subjects: Record<string, () => Promise<Cost>> = {
     return build('raw', ['--cache', cache])
   },
   'raw, warm': () => build('raw', ['--cache', cache]),
+  'dd of the uncompressed layers': async () => {
+    // What the medium takes for the bytes alone: `raw, warm` reads and writes about as many.
+    const layers = join(cache, 'sha256/*.tar')
+    return measure('bash', ['-c', `cat ${layers} | dd of=${join(folder, 'copy')} bs=4M iflag=fullblock`])
+  },
   'qcow2 (compressed), warm': () => build('qcow2', ['--cache', cache]),
   'qemu-img convert -c': () => {
     const raw = join(folder, 'raw/image/disk.raw')
