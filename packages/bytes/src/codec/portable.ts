@@ -7,7 +7,7 @@ import { gunzip, gzip } from './gzip.ts'
 import { limitOutput } from './limit.ts'
 import { decompressZstd } from './zstd.ts'
 
-/** Works wherever ECMAScript does. `nodeRuntime` is an order of magnitude faster on Node. */
+/** Works wherever ECMAScript does. `nodeRuntime` is 5 to 13 times as fast on Node. */
 export const portableRuntime: Runtime = {
   createHash(algorithm) {
     const state = (algorithm === 'sha256' ? sha256 : sha512).create()
