@@ -95,7 +95,7 @@ export function chooseBootloader(
 }
 
 function chooseGrub(system: InstalledSystem, names: EfiNames, why: string): GrubChoice | undefined {
-  const payload = findGrubPayload(system.sysroot, names)
+  const payload = findGrubPayload(system.root, names)
   if (!payload) return undefined
   const { place, files, vendor } = payload
   const hasShim = files.some(({ target }) => target.toLowerCase().endsWith(`/${names.shim}`))
@@ -114,7 +114,7 @@ function chooseSystemdBoot(
   why: string,
 ): SystemdBootChoice | undefined {
   const source = `${SYSTEMD_BOOT_PLACE}/${names.systemdBoot}`
-  if (!findFile(system.sysroot, source)) return undefined
+  if (!findFile(system.root, source)) return undefined
   return {
     kind: 'systemd-boot',
     reason: `The image ships systemd-boot in /${SYSTEMD_BOOT_PLACE}${why}.`,

@@ -56,7 +56,7 @@ export async function installBootloader(
 
 function copyPrograms({ system, places, clock }: Installation, { files }: BootloaderChoice): void {
   for (const { source, target } of files) {
-    const program = findFile(system.sysroot, source)
+    const program = findFile(system.root, source)
     if (!program) {
       throw new BootableError<BootloaderErrorCode>('BOOTLOADER_MISSING', `there is no file /${source}`)
     }

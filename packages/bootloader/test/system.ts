@@ -31,8 +31,10 @@ export function installedSystem(
   files: Readonly<Record<string, string>>,
   given: Partial<InstalledSystem> = {},
 ): InstalledSystem {
+  const sysroot = given.sysroot ?? kernelTree(files)
   return {
-    sysroot: kernelTree(files),
+    sysroot,
+    root: sysroot,
     layout: 'plain',
     architecture: 'x86_64',
     kernel: {

@@ -74,6 +74,7 @@ export async function deployPlain(tree: FileTree, options: DeployPlainOptions): 
   signal?.throwIfAborted()
   return {
     sysroot,
+    root: sysroot,
     layout: 'plain',
     architecture,
     kernel,

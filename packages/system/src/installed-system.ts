@@ -2,12 +2,25 @@ import type { FileTree } from '@bootable/tree'
 import type { Architecture } from './architecture.ts'
 import type { InstallConfiguration } from './install-configuration.ts'
 
-/** The kernel that the boot loader starts. Paths are inside the sysroot, without a leading slash. */
+/** The kernel that the boot loader starts. Paths are those of the running machine, without a leading slash. */
 export interface Kernel {
   /** Name of its directory below `usr/lib/modules`, which is what `uname -r` will print. */
   readonly version: string
   readonly vmlinuz: string
   readonly initramfs?: string
+}
+
+/** A boot entry that belongs to the layout of the system, without what depends on the filesystems. */
+export interface SystemBootEntry {
+  /** Path of the file in the sysroot, such as `boot/loader.1/entries/ostree-1.conf`. */
+  readonly path: string
+  readonly title: string
+  readonly version: string
+  /** Paths as the boot loader sees them. */
+  readonly linux: string
+  readonly initrd: readonly string[]
+  /** Kernel arguments after all others: `ostree=…`. */
+  readonly arguments: readonly string[]
 }
 
 /** Something that the user should know; the installation went on. */
@@ -24,6 +37,12 @@ export interface SystemWarning {
  */
 export interface InstalledSystem {
   readonly sysroot: FileTree
+  /**
+   * What the running machine sees as `/`, with its `/etc`, `/var` and `/boot`: the sysroot itself in the plain
+   * layout, a view of the deployment in ostree. Inodes are those of the sysroot, so an edit in one shows in
+   * the other. `kernel`'s paths are in here.
+   */
+  readonly root: FileTree
   /** `plain`: the image's tree is the root filesystem. `ostree`: it is a deployment in a repository. */
   readonly layout: 'plain' | 'ostree'
   readonly architecture: Architecture
@@ -36,6 +55,8 @@ export interface InstalledSystem {
   /** os-release(5), quotes removed. */
   readonly osRelease: Readonly<Record<string, string>>
   readonly installConfiguration: InstallConfiguration
+  /** Where the layout itself prescribes how it is started. Without it the boot loader makes an entry. */
+  readonly bootEntry?: SystemBootEntry
   /** Size of the image's files in bytes; the least size of a root filesystem follows from it. */
   readonly imageSize?: number
   readonly warnings: readonly SystemWarning[]

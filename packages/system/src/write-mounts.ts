@@ -15,13 +15,11 @@ export interface WriteMountsOptions {
    * @defaultValue `fstab` for the plain layout, `units` for ostree
    */
   readonly style?: 'fstab' | 'units' | 'none'
-  /** Directory of the `/etc` that is edited. @defaultValue `etc` */
-  readonly etc?: string
 }
 
 /**
  * Writes the mounts of the finished disk into a system, and makes the directories they are mounted on.
- * Edits `system.sysroot`. Lines of an fstab that the image brings stay, but for the same places.
+ * Edits `system.root`. Lines of an fstab that the image brings stay, but for the same places.
  *
  * In the plain layout nothing remounts the root filesystem for writing but its own line: `ro` of `/`
  * and `/boot`, which is right for ostree, is left out there.
@@ -31,24 +29,24 @@ export async function writeMounts(
   mounts: readonly MountPoint[],
   options: WriteMountsOptions,
 ): Promise<void> {
-  const { sysroot, layout } = system
-  const { clock, style = layout === 'plain' ? 'fstab' : 'units', etc = 'etc' } = options
+  const { root, layout } = system
+  const { clock, style = layout === 'plain' ? 'fstab' : 'units' } = options
   const mtime: Timestamp = { seconds: clock, nanoseconds: 0 }
   const wanted = layout === 'plain' ? mounts.map(writable) : mounts
   for (const { type, path } of wanted) {
-    if (type !== 'swap' && layout === 'plain') ensureDirectory(sysroot, path, { mtime })
+    if (type !== 'swap' && layout === 'plain') ensureDirectory(root, path, { mtime })
   }
   if (style === 'fstab') {
-    const text = (await readText(sysroot, `${etc}/fstab`)) ?? ''
-    ensureDirectory(sysroot, etc, { mtime })
-    writeText(sysroot, `${etc}/fstab`, mergeFstab(text, wanted), { mtime })
+    const text = (await readText(root, 'etc/fstab')) ?? ''
+    ensureDirectory(root, 'etc', { mtime })
+    writeText(root, 'etc/fstab', mergeFstab(text, wanted), { mtime })
   } else if (style === 'units') {
-    const folder = `${etc}/systemd/system`
-    ensureDirectory(sysroot, `${folder}/multi-user.target.wants`, { mtime })
+    const folder = 'etc/systemd/system'
+    ensureDirectory(root, `${folder}/multi-user.target.wants`, { mtime })
     for (const { name, text } of wanted.map(mountUnit)) {
-      putInode(sysroot, `${folder}/${name}`, createFile(text, { mtime }))
+      putInode(root, `${folder}/${name}`, createFile(text, { mtime }))
       const link = createSymlink(`/etc/systemd/system/${name}`, { mtime })
-      putInode(sysroot, `${folder}/multi-user.target.wants/${name}`, link)
+      putInode(root, `${folder}/multi-user.target.wants/${name}`, link)
     }
   }
 }

@@ -6,8 +6,10 @@ import { CLOCK, textOf, treeOf } from './image.ts'
 import { BTRFS, EFI, ROOT, SWAP, XBOOTLDR } from './mount-points.ts'
 
 function system(layout: InstalledSystem['layout'], files: Record<string, string> = {}): InstalledSystem {
+  const sysroot = treeOf(files)
   return {
-    sysroot: treeOf(files),
+    sysroot,
+    root: sysroot,
     layout,
     architecture: 'x86_64',
     kernel: { version: '1', vmlinuz: 'vmlinuz' },
@@ -90,14 +92,14 @@ WantedBy=multi-user.target
 
   it('are enabled by a link, / and /boot read-only as ostree has them', async () => {
     const ostree = system('ostree')
-    await writeMounts(ostree, [ROOT, XBOOTLDR, EFI], { clock: CLOCK, etc: 'deploy/etc' })
-    const folder = 'deploy/etc/systemd/system'
+    await writeMounts(ostree, [ROOT, XBOOTLDR, EFI], { clock: CLOCK })
+    const folder = 'etc/systemd/system'
     expect(await textOf(ostree.sysroot, `${folder}/-.mount`)).toContain('Where=/\nType=ext4\nOptions=ro\n')
     expect(lookup(ostree.sysroot, `${folder}/multi-user.target.wants/boot.mount`)).toMatchObject({
       type: 'symlink',
       target: '/etc/systemd/system/boot.mount',
     })
-    expect(lookup(ostree.sysroot, 'deploy/etc/fstab')).toBeUndefined()
+    expect(lookup(ostree.sysroot, 'etc/fstab')).toBeUndefined()
   })
 
   it('are left out on request', async () => {

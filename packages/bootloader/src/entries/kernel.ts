@@ -16,7 +16,7 @@ export interface BootKernel {
 }
 
 /** Finds the kernel. @throws BootableError `BOOTLOADER_NO_KERNEL` or `BOOTLOADER_TEXT_INVALID` */
-export function findKernel({ sysroot, kernel, osRelease }: InstalledSystem): BootKernel {
+export function findKernel({ root, kernel, osRelease }: InstalledSystem): BootKernel {
   // The version becomes a file name on FAT and a word in two configuration languages.
   if (!/^[\w.+~-]+$/.test(kernel.version)) {
     throw new BootableError<BootloaderErrorCode>(
@@ -26,7 +26,7 @@ export function findKernel({ sysroot, kernel, osRelease }: InstalledSystem): Boo
     )
   }
   const file = (path: string): RegularFile => {
-    const found = findFile(sysroot, path)
+    const found = findFile(root, path)
     if (found) return found
     throw new BootableError<BootloaderErrorCode>('BOOTLOADER_NO_KERNEL', `there is no file /${path}`, {
       details: { path },

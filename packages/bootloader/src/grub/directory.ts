@@ -12,11 +12,11 @@ const GRUB_IDS = ['debian', 'ubuntu', 'arch', 'alpine', 'gentoo']
  * from the name of its tools, then from what distribution it is; `grub2` where nothing tells, which is
  * what bootupd assumes.
  */
-export function grubDirectory({ sysroot, osRelease }: InstalledSystem): 'grub' | 'grub2' {
-  for (const name of ['grub2', 'grub'] as const) if (findDirectory(sysroot, `boot/${name}`)) return name
+export function grubDirectory({ root, osRelease }: InstalledSystem): 'grub' | 'grub2' {
+  for (const name of ['grub2', 'grub'] as const) if (findDirectory(root, `boot/${name}`)) return name
   for (const name of ['grub2', 'grub'] as const) {
     const tools = [`usr/sbin/${name}-mkconfig`, `usr/bin/${name}-editenv`]
-    if (tools.some((path) => resolvePath(sysroot, path))) return name
+    if (tools.some((path) => resolvePath(root, path))) return name
   }
   const ids = `${osRelease.ID ?? ''} ${osRelease.ID_LIKE ?? ''}`.split(/\s+/)
   return ids.some((id) => GRUB_IDS.includes(id)) ? 'grub' : 'grub2'

@@ -1,22 +1,11 @@
-import { BootableError, type OperationOptions, portableRuntime, type RuntimeOptions } from '@bootable/bytes'
 import type { FileTree } from '@bootable/tree'
-import { type CachedLayer, type LayerCache, memoryLayerCache } from '../layer/cache.ts'
-import { checkLimit, DEFAULT_LAYER_LIMITS, type LayerLimits } from '../layer/limits.ts'
-import type { Image, LayerDescriptor } from '../store/image.ts'
+import { DEFAULT_LAYER_LIMITS } from '../layer/limits.ts'
+import type { Image } from '../store/image.ts'
 import { createLayeredTree } from './apply-layer.ts'
-import { createLayerBudget, fetchLayer } from './fetch-layer.ts'
+import { type FetchLayersOptions, fetchLayers, nameLayer } from './fetch-layers.ts'
 
-/** Options of {@link unpackImage}. */
-export interface UnpackImageOptions extends OperationOptions, RuntimeOptions {
-  /**
-   * Where uncompressed layers are kept. The tree reads file contents from it: leave it open as long.
-   * @defaultValue `memoryLayerCache()`
-   */
-  readonly cache?: LayerCache
-  /** Layers that are fetched and decompressed at the same time. @defaultValue 4 */
-  readonly concurrency?: number
-  readonly limits?: LayerLimits
-}
+/** Options of {@link unpackImage}. The tree reads file contents from the cache: leave it open as long. */
+export type UnpackImageOptions = FetchLayersOptions
 
 /**
  * The tree that a container of the image would see, made in memory from the indexes of its layers. Nothing
@@ -32,64 +21,14 @@ export interface UnpackImageOptions extends OperationOptions, RuntimeOptions {
  */
 export async function unpackImage(image: Image, options: UnpackImageOptions = {}): Promise<FileTree> {
   const limits = { ...DEFAULT_LAYER_LIMITS, ...options.limits }
-  checkLimit('layers of the image', image.layers.length, 'layers', limits.layers)
-  const layers = await fetchLayers(image, limits, options)
   const layered = createLayeredTree(limits)
-  for (const [index, descriptor] of image.layers.entries()) {
+  for (const [index, layer] of (await fetchLayers(image, options)).entries()) {
     options.signal?.throwIfAborted()
     try {
-      await layered.apply(layers.get(descriptor.diffId) as CachedLayer, options.signal)
+      await layered.apply(layer, options.signal)
     } catch (error) {
-      throw nameLayer(error, index, descriptor)
+      throw nameLayer(error, index, layer.descriptor)
     }
   }
   return layered.tree
-}
-
-/** All layers by diff id, the largest first on their way, so that none is left over at the end. */
-async function fetchLayers(
-  image: Image,
-  limits: Required<LayerLimits>,
-  options: UnpackImageOptions,
-): Promise<Map<string, CachedLayer>> {
-  const { cache = memoryLayerCache(), runtime = portableRuntime, concurrency = 4, onProgress } = options
-  const failure = new AbortController()
-  const signal = options.signal ? AbortSignal.any([options.signal, failure.signal]) : failure.signal
-  const budget = createLayerBudget(limits)
-  const fetched = new Map<string, CachedLayer>()
-  // An image may hold a layer twice; it is fetched once.
-  const distinct = new Map([...image.layers.entries()].map((entry) => [entry[1].diffId, entry]))
-  const queue = [...distinct.values()].sort((a, b) => b[1].descriptor.size - a[1].descriptor.size)
-
-  async function work(): Promise<void> {
-    for (let next = queue.shift(); next; next = queue.shift()) {
-      const [index, layer] = next
-      try {
-        signal.throwIfAborted()
-        const fetchOptions = { cache, runtime, limits, budget, signal, ...(onProgress && { onProgress }) }
-        fetched.set(layer.diffId, await fetchLayer(image.store, layer, fetchOptions))
-      } catch (error) {
-        const named = signal.aborted ? signal.reason : nameLayer(error, index, layer)
-        failure.abort(named)
-        throw named
-      }
-    }
-  }
-
-  const workers = Array.from({ length: Math.max(1, Math.min(concurrency, queue.length)) }, work)
-  // Waits for all, so that nothing is written any more when the call has failed.
-  await Promise.allSettled(workers)
-  options.signal?.throwIfAborted()
-  failure.signal.throwIfAborted()
-  return fetched
-}
-
-/** Puts the layer in front of what is said about it. Errors that are not ours pass. */
-function nameLayer(error: unknown, index: number, { descriptor }: LayerDescriptor): unknown {
-  if (!BootableError.is(error)) return error
-  return new BootableError(error.code, `layer ${index} (${descriptor.digest}): ${error.message}`, {
-    details: { ...error.details, layer: index, digest: descriptor.digest },
-    ...(error.hint !== undefined && { hint: error.hint }),
-    cause: error,
-  })
 }
