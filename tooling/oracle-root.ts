@@ -48,8 +48,8 @@ export function newestOracle(tools: string | readonly string[], tests: () => voi
 }
 
 /**
- * Runs a program of the oracle tree, which sees `folder` as `/work` and starts there; its environment is
- * empty. Any exit status is a result, not an error.
+ * Runs a program of the oracle tree, which sees `folder` as `/work`; its environment is empty and it starts
+ * in `/`. Any exit status is a result, not an error.
  */
 export function runInOracleRoot(
   folder: string,
