@@ -2,7 +2,14 @@ import { join } from 'node:path'
 import { BootableError, GiB, KiB, MiB, memoryDevice, sparseSource, zeroSource } from '@bootable/bytes'
 import { measureExt4, readExt4, type WriteExt4Options, writeExt4 } from '@bootable/filesystems/ext4'
 import type { FileTree } from '@bootable/tree'
-import { createDirectory, createFile, createTree, ensureDirectory, putInode } from '@bootable/tree'
+import {
+  createDirectory,
+  createFile,
+  createSymlink,
+  createTree,
+  ensureDirectory,
+  putInode,
+} from '@bootable/tree'
 import { describe, expect, test } from 'vitest'
 import { differences, filesystemCompliance, saveDevice } from '../../tooling/compliance/filesystem.ts'
 import { LINUX_LIMITS } from '../../tooling/compliance/limits.ts'
@@ -133,6 +140,28 @@ oracle('e2fsck', () => {
       expect(await e2fsck(join(folder, 'image'))).toEqual([])
       const { stdout } = await runOk('debugfs', ['-R', 'stat many', join(folder, 'image')])
       expect(stdout).toMatch(/Links: 1 /)
+    })
+
+    test('the immutable flag of a file and a directory; of a link there is none', async () => {
+      const tree = createTree()
+      const locked = ensureDirectory(tree, 'locked')
+      locked.immutable = true
+      locked.entries.set('file', createFile('x', { immutable: true }))
+      locked.entries.set('free', createFile('x'))
+      const path = await judge(tree, 8 * MiB)
+      const flags = async (name: string): Promise<string | undefined> =>
+        /Flags: (\S+)/.exec((await runOk('debugfs', ['-R', `stat ${name}`, path])).stdout)?.[1]
+      expect(await Promise.all(['locked', 'locked/file', 'locked/free'].map(flags))).toEqual([
+        '0x80010',
+        '0x80010',
+        '0x80000',
+      ])
+
+      const device = memoryDevice(8 * MiB)
+      locked.entries.set('link', createSymlink('file', { immutable: true }))
+      await writeExt4(tree, device, OPTIONS)
+      await saveDevice(device, path)
+      expect(await e2fsck(path)).toEqual([])
     })
 
     test("the tree's own lost+found", async () => {

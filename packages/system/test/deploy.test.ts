@@ -245,7 +245,9 @@ describe('files and directories', () => {
 describe('cloneTree', () => {
   it('shares files and copies directories', () => {
     const tree = bootableImage()
+    tree.root.immutable = true
     const copy = cloneTree(tree)
+    expect(copy.root.immutable).toBe(true)
     expect(lookup(copy, 'etc/passwd')).toBe(lookup(tree, 'etc/passwd'))
     expect(lookup(copy, 'etc')).not.toBe(lookup(tree, 'etc'))
     expect(resolvePath(copy, 'usr/lib/modules/6.1.0')?.path).toBe('usr/lib/modules/6.1.0')

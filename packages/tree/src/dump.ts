@@ -16,7 +16,7 @@ export interface DumpTreeOptions {
 /**
  * A tree as text, one line a name, in the order of {@link walkTree}:
  *
- * `/path mode uid:gid seconds.nanoseconds [size sha256 | -> target | c 5:1 | = /first/name] name=value…`
+ * `/path mode uid:gid seconds.nanoseconds [immutable] [size sha256 | -> target | c 5:1 | = /first/name] name=value…`
  *
  * `mode` is `st_mode` in octal; names are JSON strings where they hold blanks or control characters;
  * xattr values are hex. Two trees are equal exactly if their dumps are.
@@ -44,11 +44,12 @@ export async function* dumpTree(tree: FileTree, options: DumpTreeOptions = {}): 
   }
 }
 
-/** Mode, owner and time of an inode, as they stand in a dump and in a diff. */
+/** Mode, owner, time and flag of an inode, as they stand in a dump and in a diff. */
 export function describeAttributes(inode: Inode): string {
   const { seconds, nanoseconds } = inode.mtime
   const time = `${seconds}.${String(nanoseconds).padStart(9, '0')}`
-  return `${statMode(inode).toString(8).padStart(6, '0')} ${inode.uid}:${inode.gid} ${time}`
+  const fields = `${statMode(inode).toString(8).padStart(6, '0')} ${inode.uid}:${inode.gid} ${time}`
+  return inode.immutable ? `${fields} immutable` : fields
 }
 
 async function hashContent(

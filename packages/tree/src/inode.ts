@@ -16,6 +16,11 @@ export interface InodeAttributes {
   mtime: Timestamp
   /** Full names with their namespace (`security.capability`), values as the kernel keeps them. */
   xattrs: Map<string, Uint8Array>
+  /**
+   * `chattr +i`: nothing in it can be changed, by root neither. Of files and directories only, and only on
+   * filesystems that have such a flag; others leave it out.
+   */
+  immutable?: boolean
 }
 
 export interface RegularFile extends InodeAttributes {

@@ -30,6 +30,7 @@ function attributes(given: Attributes, mode: number): InodeAttributes {
     gid: given.gid ?? 0,
     mtime: given.mtime ?? EPOCH,
     xattrs: given.xattrs ?? new Map(),
+    ...(given.immutable && { immutable: true }),
   }
 }
 

@@ -143,6 +143,13 @@ describe('diffTrees', () => {
     ])
   })
 
+  it('sees the immutable flag, as a dump does', async () => {
+    const [before, after] = [createTree(), createTree({ immutable: true })]
+    const [change] = await collect(diffTrees(before, after))
+    expect(change?.reasons).toEqual(['attributes 040755 0:0 0.000000000 → 040755 0:0 0.000000000 immutable'])
+    expect(await collect(dumpTree(after))).toEqual(['/ 040755 0:0 0.000000000 immutable'])
+  })
+
   it('compares contents by their bytes', async () => {
     const [before, after] = [createTree(), createTree()]
     const bytes = new Uint8Array(3_000_000)

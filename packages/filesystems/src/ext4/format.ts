@@ -199,6 +199,7 @@ export const EXT4_JOURNAL_INO = 8
 export const EXT4_GOOD_OLD_FIRST_INO = 11
 
 /** `i_flags`. */
+export const EXT4_IMMUTABLE_FL = 0x0000_0010
 export const EXT4_ENCRYPT_FL = 0x0000_0800
 export const EXT4_INDEX_FL = 0x0000_1000
 export const EXT4_EXTENTS_FL = 0x0008_0000

@@ -64,13 +64,21 @@ function nodeRecord({ geometry, placement }: Ext4Plan, index: number, node: Ext4
     gid: inode.gid,
     size: contentSize(node, blockSize),
     links,
-    flags: (hasExtents ? ext4.EXT4_EXTENTS_FL : 0) | (directory?.plan.leaves ? ext4.EXT4_INDEX_FL : 0),
+    flags:
+      (hasExtents ? ext4.EXT4_EXTENTS_FL : 0) |
+      (directory?.plan.leaves ? ext4.EXT4_INDEX_FL : 0) |
+      (inode.immutable && mayBeImmutable(inode) ? ext4.EXT4_IMMUTABLE_FL : 0),
     sectors: contentSectors(content, blockSize) + (xattrBlock > 0 ? blockSize / 512 : 0),
     block: hasExtents ? extentRoot(content ?? NOTHING, blockSize) : shortContent(node),
     time: inode.mtime,
     xattrBlock,
     xattrs: xattrs.body,
   }
+}
+
+/** Of anything else e2fsck clears the flag: nobody could. */
+function mayBeImmutable({ type }: Ext4Node['inode']): boolean {
+  return type === 'file' || type === 'directory'
 }
 
 /** `i_size`. */

@@ -230,7 +230,8 @@ function toInode(volume: Volume, raw: RawInode): Inode {
   for (const [flag, what] of UNREADABLE) {
     if (flags & flag) throw ext4FormatError('FORMAT_UNSUPPORTED', `inode ${number}`, `its content is ${what}`)
   }
-  const attributes = { mode: mode & 0o7777, uid, gid, mtime, xattrs }
+  const immutable = (flags & ext4.EXT4_IMMUTABLE_FL) !== 0 && { immutable: true }
+  const attributes = { mode: mode & 0o7777, uid, gid, mtime, xattrs, ...immutable }
   switch (mode & 0o170000) {
     case 0o100000:
       return { type: 'file', ...attributes, content: fileContent(volume, raw satisfies BlockMap) }
