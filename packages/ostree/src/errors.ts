@@ -1,0 +1,20 @@
+/** Codes of the errors that this package throws besides `FormatError`. */
+export type OstreeErrorCode =
+  /** A device, a fifo or a socket: ostree stores files, symbolic links and directories only. */
+  | 'OSTREE_UNSUPPORTED_FILE'
+  /** A file name that ostree does not allow. */
+  | 'OSTREE_INVALID_NAME'
+  /** An extended attribute without a name, or with a zero byte in it. */
+  | 'OSTREE_INVALID_XATTR'
+  /** Text with a zero byte or half a surrogate pair, which GVariant cannot hold. */
+  | 'OSTREE_INVALID_TEXT'
+  /** A ref whose name is no path of words. */
+  | 'OSTREE_INVALID_REF'
+  /** A metadata object above 128 MiB. */
+  | 'OSTREE_OBJECT_TOO_LARGE'
+  /** A commit or a tree names an object that the repository does not hold. */
+  | 'OSTREE_OBJECT_MISSING'
+  /** There is no repository at the path. */
+  | 'OSTREE_NO_REPOSITORY'
+  /** A repository in a mode other than `bare`. */
+  | 'OSTREE_UNSUPPORTED_MODE'
