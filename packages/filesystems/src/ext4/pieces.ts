@@ -1,7 +1,7 @@
 import { utf8 } from '@bootable/bytes'
+import type { Piece } from '../content/emit.ts'
 import { filesystemSeed, inodeSeed, xattrBlockChecksum } from './checksum.ts'
 import { encodeDirectory, encodeEmptyBlocks } from './directory.ts'
-import type { Piece } from './emit.ts'
 import { buildExtentTree, encodeExtentBlock } from './extents.ts'
 import * as ext4 from './format.ts'
 import { encodeDescriptors, type GroupUsage, groupUsage } from './groups.ts'

@@ -1,7 +1,8 @@
 import type { BlockDevice, Uuid } from '@bootable/bytes'
 import { uuidFromBytes } from '@bootable/bytes'
 import type { FileTree } from '@bootable/tree'
-import { emitPieces } from './emit.ts'
+import { emitPieces } from '../content/emit.ts'
+import { findSparseRuns } from '../content/sparse.ts'
 import { SUPERBLOCK_OFFSET } from './format.ts'
 import { hashSeed } from './htree.ts'
 import { takeInventory } from './inventory.ts'
@@ -9,7 +10,6 @@ import { checkIdentity, checkSizes, type WriteExt4Options } from './options.ts'
 import { filesystemPieces } from './pieces.ts'
 import { planExt4 } from './plan.ts'
 import { journalContent } from './records.ts'
-import { findSparseRuns } from './sparse.ts'
 import { countPlan, encodeSuperblock } from './superblock-encode.ts'
 
 /** What {@link writeExt4} made. */
@@ -46,7 +46,7 @@ export async function writeExt4(
   const sizes = checkSizes(options)
   const identity = checkIdentity(tree, options)
   const inventory = takeInventory(tree, sizes.blockSize, hashSeed(identity.hashSeed))
-  const sparse = await findSparseRuns(inventory, sizes.blockSize, signal)
+  const sparse = await findSparseRuns(inventory.nodes, sizes.blockSize, signal)
   const plan = planExt4(inventory, device.size, sizes, sparse)
   const { geometry, placement } = plan
 
