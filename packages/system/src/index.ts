@@ -7,6 +7,7 @@ export { hashPassword } from './accounts/password.ts'
 export type { AccountSettings, SubordinateSettings } from './accounts/settings.ts'
 export * from './architecture.ts'
 export { type CustomizeFilesOptions, customizeFiles } from './customize-files.ts'
+export * from './customize-system.ts'
 export * from './deploy-plain.ts'
 export { cloneTree } from './edit.ts'
 export * from './errors.ts'
@@ -21,6 +22,7 @@ export {
   type KernelArgumentOptions,
   splitKernelArguments,
 } from './kernel-arguments.ts'
+export { measureFiles } from './measure.ts'
 export { mountUnit, type Unit } from './mount-units.ts'
 export * from './mounts.ts'
 export { parseOsRelease, readOsRelease } from './os-release.ts'
