@@ -38,17 +38,27 @@ export async function collectKernelArguments(
     .filter((file) => file.texts('match-architectures')?.includes(architecture) !== false)
     .flatMap((file) => file.texts('kargs') ?? [])
   const fromImage = [...installConfiguration.kargs, ...fromFolder].flatMap(splitKernelArguments)
-  const deleted = installConfiguration.kargDeletes.flatMap(splitKernelArguments)
   return [
-    ...fromImage.filter((argument) => !deleted.some((pattern) => matches(argument, pattern))),
+    ...withoutDeleted(fromImage, installConfiguration),
     ...(defaults ? DEFAULT_KERNEL_ARGUMENTS : []),
     ...splitKernelArguments(append),
   ]
 }
 
 /** `karg-deletes` names an argument with its value, or every argument of a key without one. */
-function matches(argument: string, pattern: string): boolean {
-  return argument === pattern || (!pattern.includes('=') && argument.startsWith(`${pattern}=`))
+function withoutDeleted(words: readonly string[], { kargDeletes }: InstallConfiguration): string[] {
+  const deleted = new Set(kargDeletes.flatMap(splitKernelArguments).map(canonical))
+  return words.map(canonical).flatMap((word, index) => {
+    const key = word.split('=', 1)[0] as string
+    return deleted.has(word) || deleted.has(key) ? [] : [words[index] as string]
+  })
+}
+
+/** The kernel takes `-` and `_` in the name of an argument for the same (`parameqn()`). */
+function canonical(argument: string): string {
+  const end = argument.indexOf('=')
+  const key = end < 0 ? argument : argument.slice(0, end)
+  return key.replaceAll('-', '_') + argument.slice(key.length)
 }
 
 /** The words of a kernel command line; blanks between double quotes do not separate (`next_arg()`). */
@@ -57,13 +67,15 @@ export function splitKernelArguments(text: string): string[] {
 }
 
 /**
- * The whole command line of a system on its filesystems: `root=` and `rootflags=` in front, `rw` once,
- * `boot=` for ostree (its initramfs looks for the boot filesystem), then the arguments of the system.
+ * The whole command line of a system on its filesystems, in the order of bootc: `root=`, `rootflags=`, `rw`,
+ * `boot=` for ostree (its initramfs looks for the boot filesystem), each unless `karg-deletes` names it; the
+ * arguments of the system, those left out that stand there already with the same value; last what the boot
+ * entry of its layout asks for (`ostree=`).
  *
  * @param mounts the filesystems of the finished disk; `/` and `/boot` matter
  */
 export function composeKernelArguments(
-  system: Pick<InstalledSystem, 'layout' | 'kernelArguments' | 'installConfiguration'>,
+  system: Pick<InstalledSystem, 'layout' | 'kernelArguments' | 'installConfiguration' | 'bootEntry'>,
   mounts: readonly MountPoint[],
 ): string[] {
   const { rootMountSpec, bootMountSpec } = system.installConfiguration
@@ -72,14 +84,30 @@ export function composeKernelArguments(
   const rootSpec = rootMountSpec ?? (root && `UUID=${root.uuid}`)
   const bootSpec = system.layout === 'ostree' ? (bootMountSpec ?? (boot && `UUID=${boot.uuid}`)) : undefined
   const subvolume = root?.options.split(',').find((option) => option.startsWith('subvol='))
-  const words = system.kernelArguments.flatMap(splitKernelArguments)
-  // The last of `ro` and `rw` wins, so a `ro` among the words needs its `rw` to stay where it is.
-  const rest = words.includes('ro') ? words : words.filter((word) => word !== 'rw')
-  return [
+  const front = [
     ...(rootSpec ? [`root=${rootSpec}`] : []),
     ...(subvolume ? [`rootflags=${subvolume}`] : []),
     'rw',
     ...(bootSpec ? [`boot=${bootSpec}`] : []),
-    ...rest,
   ]
+  const words = system.kernelArguments.flatMap(splitKernelArguments)
+  const last = system.bootEntry?.arguments ?? []
+  const replaced = new Set(last.map((word) => word.split('=', 1)[0]))
+  return [
+    ...withoutRepeated([...withoutDeleted(front, system.installConfiguration), ...words]).filter(
+      (word) => !replaced.has(word.split('=', 1)[0]),
+    ),
+    ...last,
+  ]
+}
+
+function withoutRepeated(words: readonly string[]): string[] {
+  const seen = new Set<string>()
+  return words.filter((word) => {
+    const key = canonical(word)
+    // The last of `ro` and `rw` wins, so a `ro` among the words needs its `rw` to stay where it is.
+    if (seen.has(key) && !(word === 'rw' && words.includes('ro'))) return false
+    seen.add(key)
+    return true
+  })
 }

@@ -119,6 +119,39 @@ describe('kernel arguments', () => {
     expect(composeKernelArguments(none, [ROOT])[0]).toBe('rw')
   })
 
+  it('are not said twice, whichever dash their key has', () => {
+    const kernelArguments = ['a-b=1', 'console=ttyS0', 'a_b=2', 'a_b=1', 'console=ttyS0', 'quiet', 'quiet']
+    expect(composeKernelArguments({ ...system, kernelArguments }, []).slice(1)).toEqual([
+      'a-b=1',
+      'console=ttyS0',
+      'a_b=2',
+      'quiet',
+    ])
+  })
+
+  it('are deleted in front as well, but not what the user adds', () => {
+    const installConfiguration = { kargs: [], kargDeletes: ['rw boot'] }
+    const given = { ...system, layout: 'ostree', installConfiguration } as const
+    expect(composeKernelArguments({ ...given, kernelArguments: ['quiet'] }, [ROOT, XBOOTLDR])).toEqual([
+      `root=UUID=${ROOT.uuid}`,
+      'quiet',
+    ])
+    expect(composeKernelArguments(given, [ROOT]).slice(1)).toEqual(['rw', 'console=tty0', 'quiet'])
+  })
+
+  it('end with those of the boot entry, which replace others of their key', () => {
+    const bootEntry = {
+      path: 'boot/loader.1/entries/ostree-1.conf',
+      title: 'Test',
+      version: '1',
+      linux: '/boot/ostree/vmlinuz',
+      initrd: [],
+      arguments: ['init=/x', 'ostree=/ostree/boot.1/default/0/0'],
+    }
+    const given = { ...system, bootEntry, kernelArguments: ['ostree=/old', 'quiet'] }
+    expect(composeKernelArguments(given, [])).toEqual(['rw', 'quiet', ...bootEntry.arguments])
+  })
+
   it('keep rw where a ro stands before it', () => {
     const words = composeKernelArguments({ ...system, kernelArguments: ['ro', 'rw'] }, [ROOT])
     expect(words.slice(1)).toEqual(['rw', 'ro', 'rw'])
