@@ -18,3 +18,15 @@ export type OstreeErrorCode =
   | 'OSTREE_NO_REPOSITORY'
   /** A repository in a mode other than `bare`. */
   | 'OSTREE_UNSUPPORTED_MODE'
+  /** A configuration file in the format of GLib is none. */
+  | 'OSTREE_INVALID_KEY_FILE'
+  /** A value of `prepare-root.conf` that ostree does not know either. */
+  | 'OSTREE_INVALID_PREPARE_ROOT'
+  /** A text that is no container reference of ostree. */
+  | 'OSTREE_INVALID_REFERENCE'
+  /** A tree that is not the physical root of a machine with ostree. */
+  | 'OSTREE_NO_SYSROOT'
+  /** A boot entry that is no short text. */
+  | 'OSTREE_INVALID_BOOT_ENTRY'
+  /** A deployment that was not made from a container image, or does not follow one. */
+  | 'OSTREE_NO_IMAGE'

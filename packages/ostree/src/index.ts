@@ -1,3 +1,29 @@
 export * from './errors.ts'
+export {
+  type Checksum,
+  isChecksum,
+  type ObjectType,
+  objectPath,
+  parseObjectPath,
+} from './object/checksum.ts'
+export * from './object/commit.ts'
+export * from './object/dirmeta.ts'
+export * from './object/dirtree.ts'
+export * from './object/file.ts'
+export { decodeCommitmeta, encodeCommitmeta, type Metadata, type MetadataValue } from './object/metadata.ts'
+export { decodeXattrs, encodeXattrs } from './object/xattrs.ts'
+export * from './repository/checkout.ts'
+export * from './repository/checksum-files.ts'
+export * from './repository/commit-tree.ts'
+export * from './repository/config.ts'
+export { openRepository } from './repository/read.ts'
+export {
+  createRepository,
+  type MetadataType,
+  type ObjectName,
+  type Repository,
+} from './repository/repository.ts'
+export * from './repository/verify.ts'
+export * from './repository/write.ts'
 export * from './sysroot/key-file.ts'
 export * from './sysroot/prepare-root.ts'
