@@ -25,6 +25,10 @@ export interface InstallConfiguration {
   readonly bootloader?: string
   /** `install.discoverable-partitions` */
   readonly discoverablePartitions?: boolean
+  /** `install.enforce-container-sigpolicy`: updates must be signed as the machine's policy says. */
+  readonly enforceSignaturePolicy?: boolean
+  /** `install.ostree.bls-append-except-default`: a key of the repository's configuration. */
+  readonly blsAppendExceptDefault?: string
 }
 
 /** Where configuration is looked for; a file hides those of its name in the folders before. */
@@ -63,6 +67,8 @@ export async function readInstallConfiguration(
       bootMountSpec: install.text('boot-mount-spec'),
       bootloader: install.text('bootloader'),
       discoverablePartitions: install.flag('discoverable-partitions'),
+      enforceSignaturePolicy: install.flag('enforce-container-sigpolicy'),
+      blsAppendExceptDefault: install.table('ostree').text('bls-append-except-default'),
     }
     merged = {
       ...merged,

@@ -19,8 +19,22 @@ export interface SystemBootEntry {
   /** Paths as the boot loader sees them. */
   readonly linux: string
   readonly initrd: readonly string[]
+  /** Every other key with its values: `devicetree`, `fdtdir`, `aboot`. */
+  readonly other?: Readonly<Record<string, readonly string[]>>
   /** Kernel arguments after all others: `ostree=…`. */
   readonly arguments: readonly string[]
+}
+
+/** Where ostree keeps the system in its sysroot. Paths are without a leading slash. */
+export interface SystemDeployment {
+  /** Whose `/var` it has. */
+  readonly stateroot: string
+  /** Checksum of the commit that was deployed. */
+  readonly commit: string
+  /** Such as `ostree/deploy/default/deploy/<commit>.0`. */
+  readonly path: string
+  /** `container-image-reference` of the origin: where the next image comes from. */
+  readonly reference: string
 }
 
 /** Something that the user should know; the installation went on. */
@@ -57,7 +71,19 @@ export interface InstalledSystem {
   readonly installConfiguration: InstallConfiguration
   /** Where the layout itself prescribes how it is started. Without it the boot loader makes an entry. */
   readonly bootEntry?: SystemBootEntry
+  /** Of the ostree layout. */
+  readonly deployment?: SystemDeployment
   /** Size of the image's files in bytes; the least size of a root filesystem follows from it. */
   readonly imageSize?: number
   readonly warnings: readonly SystemWarning[]
+}
+
+/**
+ * Where in the sysroot a place of the running machine lies: `/var` of the ostree layout is that of its
+ * stateroot; everything else that can be a filesystem of its own is where it seems to be.
+ * @param path absolute
+ */
+export function sysrootPath({ deployment }: Pick<InstalledSystem, 'deployment'>, path: string): string {
+  const isVar = path === '/var' || path.startsWith('/var/')
+  return deployment && isVar ? `/ostree/deploy/${deployment.stateroot}${path}` : path
 }

@@ -35,27 +35,42 @@ export function completeRoot(tree: FileTree, mtime: Timestamp): void {
     // A link, such as /tmp → run/tmp, is the image's own decision.
     if (!lookup(tree, path)) ensureDirectory(tree, path, { mode, mtime })
   }
-  for (const target of danglingTargets(tree)) {
-    ensureDirectory(tree, target, { mode: target === ROOT_HOME ? 0o700 : 0o755, mtime })
-  }
+  completeLinks(tree, mtime)
   const etc = findDirectory(tree, 'etc')
   if (etc && !etc.entries.has('machine-id')) {
     putInode(tree, 'etc/machine-id', createFile('', { mode: 0o444, mtime }))
   }
 }
 
-/** Targets below `/var` of links at the top and of `/usr/local`, that are not there. */
-function danglingTargets(tree: FileTree): string[] {
-  const links = sortedEntries(tree.root).map(([name, inode]) => ({ name, base: '', inode }))
+/** A link that leads below `/var`, where nothing is yet. Paths are without a leading slash. */
+interface DanglingLink {
+  readonly path: string
+  readonly target: string
+}
+
+/** Links at the top and `/usr/local`, of those that lead below `/var`, whose targets are not there. */
+function danglingLinks(tree: FileTree): DanglingLink[] {
+  const links = sortedEntries(tree.root).map(([name, inode]) => ({ path: name, base: '', inode }))
   const local = lookup(tree, 'usr/local')
-  if (local) links.push({ name: 'usr/local', base: 'usr', inode: local })
-  return links.flatMap(({ name, base, inode }) => {
-    if (inode.type !== 'symlink' || resolvePath(tree, name)) return []
+  if (local) links.push({ path: 'usr/local', base: 'usr', inode: local })
+  return links.flatMap(({ path, base, inode }) => {
+    if (inode.type !== 'symlink' || resolvePath(tree, path)) return []
     const names: string[] = []
     for (const part of splitPath(inode.target.startsWith('/') ? inode.target : `${base}/${inode.target}`)) {
       if (part === '..') names.pop()
       else names.push(part)
     }
-    return names[0] === 'var' && names.length > 1 ? [names.join('/')] : []
+    return names[0] === 'var' && names.length > 1 ? [{ path, target: names.join('/') }] : []
   })
+}
+
+/**
+ * Makes the targets below `/var` of links such as `/home → var/home`.
+ * @param paths only of the links that these go through; without them of all
+ */
+export function completeLinks(tree: FileTree, mtime: Timestamp, paths?: readonly string[]): void {
+  for (const { path, target } of danglingLinks(tree)) {
+    if (paths && !paths.some((used) => `${splitPath(used).join('/')}/`.startsWith(`${path}/`))) continue
+    ensureDirectory(tree, target, { mode: target === ROOT_HOME ? 0o700 : 0o755, mtime })
+  }
 }

@@ -23,6 +23,9 @@ export interface WriteMountsOptions {
  *
  * In the plain layout nothing remounts the root filesystem for writing but its own line: `ro` of `/`
  * and `/boot`, which is right for ostree, is left out there.
+ *
+ * In the ostree layout a `/boot` of its own makes the fstab one line, as `bootc install` leaves it. `/` has
+ * no line: under composefs `systemd-remount-fs.service` would fail over it, and units it does not look at.
  */
 export async function writeMounts(
   system: InstalledSystem,
@@ -35,6 +38,10 @@ export async function writeMounts(
   const wanted = layout === 'plain' ? mounts.map(writable) : mounts
   for (const { type, path } of wanted) {
     if (type !== 'swap' && layout === 'plain') ensureDirectory(root, path, { mtime })
+  }
+  const boot = mounts.find(({ path }) => path === '/boot')
+  if (layout === 'ostree' && boot) {
+    writeText(root, 'etc/fstab', `UUID=${boot.uuid} /boot auto ro 0 0\n`, { mtime })
   }
   if (style === 'fstab') {
     const text = (await readText(root, 'etc/fstab')) ?? ''

@@ -1,7 +1,7 @@
 import { lookup } from '@bootable/tree'
 import { describe, expect, it } from 'vitest'
 import type { InstalledSystem } from '../src/index.ts'
-import { mergeFstab, mountUnit, writeMounts } from '../src/index.ts'
+import { mergeFstab, mountUnit, sysrootPath, writeMounts } from '../src/index.ts'
 import { CLOCK, textOf, treeOf } from './image.ts'
 import { BTRFS, EFI, ROOT, SWAP, XBOOTLDR } from './mount-points.ts'
 
@@ -99,12 +99,35 @@ WantedBy=multi-user.target
       type: 'symlink',
       target: '/etc/systemd/system/boot.mount',
     })
-    expect(lookup(ostree.sysroot, 'etc/fstab')).toBeUndefined()
+  })
+
+  it('come with the one line of bootc for a /boot of its own', async () => {
+    const ostree = system('ostree', { 'etc/fstab': 'LABEL=x / ext4 defaults 0 1\n' })
+    await writeMounts(ostree, [ROOT, XBOOTLDR, EFI], { clock: CLOCK })
+    expect(await textOf(ostree.sysroot, 'etc/fstab')).toBe(`UUID=${XBOOTLDR.uuid} /boot auto ro 0 0\n`)
+    const whole = system('ostree', { 'etc/fstab': '# mine\n' })
+    await writeMounts(whole, [ROOT], { clock: CLOCK })
+    expect(await textOf(whole.sysroot, 'etc/fstab')).toBe('# mine\n')
   })
 
   it('are left out on request', async () => {
     const plain = system('plain')
     await writeMounts(plain, [ROOT], { clock: CLOCK, style: 'none' })
     expect(lookup(plain.sysroot, 'etc')).toBeUndefined()
+  })
+})
+
+describe('sysrootPath', () => {
+  it('knows where /var lies', () => {
+    const deployment = { stateroot: 'os', commit: '0', path: 'ostree/deploy/os/deploy/0.0', reference: '' }
+    const places = ['/', '/boot', '/var', '/var/log', '/variable']
+    expect(places.map((path) => sysrootPath({ deployment }, path))).toEqual([
+      '/',
+      '/boot',
+      '/ostree/deploy/os/var',
+      '/ostree/deploy/os/var/log',
+      '/variable',
+    ])
+    expect(sysrootPath({}, '/var')).toBe('/var')
   })
 })
