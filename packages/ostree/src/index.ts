@@ -1,4 +1,9 @@
 export * from './errors.ts'
+export type { DeploymentBootEntry } from './inspect/boot-entries.ts'
+export { countLabels, type Deployment, type LabelCount } from './inspect/deployment.ts'
+export type { Finding } from './inspect/findings.ts'
+export type { ImageFacts, LayerFacts } from './inspect/image-facts.ts'
+export * from './inspect/sysroot.ts'
 export {
   type Checksum,
   isChecksum,
@@ -26,4 +31,7 @@ export {
 export * from './repository/verify.ts'
 export * from './repository/write.ts'
 export * from './sysroot/key-file.ts'
+export * from './sysroot/origin.ts'
 export * from './sysroot/prepare-root.ts'
+export * from './sysroot/target-reference.ts'
+export * from './update/check-update.ts'

@@ -16,7 +16,7 @@ const MAX_KEY_FILE = 1_048_576
 /**
  * Reads a key file. Comments and blank lines are passed over.
  * @param name stands in front of messages
- * @throws BootableError `KEY_FILE_INVALID` with the number of the line
+ * @throws BootableError `OSTREE_INVALID_KEY_FILE` with the number of the line
  */
 export function parseKeyFile(text: string, name: string): KeyFile {
   const groups = new Map<string, Map<string, string>>()
@@ -43,7 +43,7 @@ export function parseKeyFile(text: string, name: string): KeyFile {
 
 /**
  * Reads a key file of a tree, links followed; `undefined` where there is none.
- * @throws BootableError `KEY_FILE_INVALID`
+ * @throws BootableError `OSTREE_INVALID_KEY_FILE`
  */
 export async function readKeyFile(tree: FileTree, path: string): Promise<KeyFile | undefined> {
   const file = findFile(tree, path)
@@ -62,7 +62,7 @@ function unescapeValue(value: string): string {
 }
 
 function invalid(name: string, message: string): BootableError<OstreeErrorCode> {
-  return new BootableError('KEY_FILE_INVALID', `${name}: ${message}`, {
+  return new BootableError('OSTREE_INVALID_KEY_FILE', `${name}: ${message}`, {
     details: { file: name },
     hint: 'the format is that of GLib: [group], and key=value below it',
   })

@@ -24,7 +24,7 @@ const FILE = 'ostree/prepare-root.conf'
  * Reads `ostree/prepare-root.conf` of an image or a deployment: the one in `/etc` (`usr/etc` of a commit),
  * else the one in `/usr/lib`. At boot it is the copy in the initramfs that counts, which is made from these.
  *
- * @throws BootableError `KEY_FILE_INVALID`, `PREPARE_ROOT_INVALID`
+ * @throws BootableError `OSTREE_INVALID_KEY_FILE`, `OSTREE_INVALID_PREPARE_ROOT`
  */
 export async function readPrepareRoot(tree: FileTree): Promise<PrepareRootConfiguration> {
   const etc = findDirectory(tree, 'etc/ostree') ? 'etc' : 'usr/etc'
@@ -39,7 +39,7 @@ export async function readPrepareRoot(tree: FileTree): Promise<PrepareRootConfig
 
 /**
  * A value of `composefs.enabled`, or of the kernel argument `ostree.prepare-root.composefs`.
- * @throws BootableError `PREPARE_ROOT_INVALID`
+ * @throws BootableError `OSTREE_INVALID_PREPARE_ROOT`
  */
 export function parseComposefsMode(text: string): ComposefsMode {
   if (['yes', 'true', '1'].includes(text)) return 'yes'
@@ -58,7 +58,7 @@ function flag(file: KeyFile | undefined, group: string, key: string): boolean {
 
 function invalid(key: string, actual: string, expected: string): BootableError<OstreeErrorCode> {
   return new BootableError(
-    'PREPARE_ROOT_INVALID',
+    'OSTREE_INVALID_PREPARE_ROOT',
     `${key} of ${FILE} is ${JSON.stringify(actual)}, and must be ${expected}`,
     { details: { key, actual } },
   )

@@ -63,11 +63,11 @@ describe('readPrepareRoot', () => {
   })
 
   it.each<[what: string, content: string | Uint8Array, code: string, message: RegExp]>([
-    ['a mode', '[composefs]\nenabled=perhaps\n', 'PREPARE_ROOT_INVALID', /composefs\.enabled .* "perhaps"/],
-    ['a flag', '[root]\ntransient=yes\n', 'PREPARE_ROOT_INVALID', /root\.transient/],
-    ['a line', 'composefs', 'KEY_FILE_INVALID', /prepare-root\.conf: line 1/],
-    ['a byte', Uint8Array.of(0xff), 'KEY_FILE_INVALID', /not UTF-8/],
-    ['a size', new Uint8Array(1_048_577), 'KEY_FILE_INVALID', /1048577 bytes/],
+    ['a mode', '[composefs]\nenabled=perhaps\n', 'OSTREE_INVALID_PREPARE_ROOT', /composefs\.enabled .* "perhaps"/],
+    ['a flag', '[root]\ntransient=yes\n', 'OSTREE_INVALID_PREPARE_ROOT', /root\.transient/],
+    ['a line', 'composefs', 'OSTREE_INVALID_KEY_FILE', /prepare-root\.conf: line 1/],
+    ['a byte', Uint8Array.of(0xff), 'OSTREE_INVALID_KEY_FILE', /not UTF-8/],
+    ['a size', new Uint8Array(1_048_577), 'OSTREE_INVALID_KEY_FILE', /1048577 bytes/],
   ])('refuses %s that is none', async (_, content, code, message) => {
     await expect(read({ 'usr/lib/ostree/prepare-root.conf': content })).rejects.toMatchObject({
       code,
