@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'tsup'
@@ -31,13 +31,20 @@ export interface Command {
   run(args: readonly string[], options?: CommandRunOptions): Promise<CommandResult>
   /** A new folder that this user owns. */
   folder(): string
+  /** Removes all these folders. */
+  close(): void
 }
 
-/** Finds the built command; where the unprivileged user cannot reach this folder, a bundled copy of it. */
+/**
+ * Finds the built command; where the unprivileged user cannot reach this folder, a bundled copy of it.
+ * `close` must be called.
+ */
 export async function prepareCommand(): Promise<Command> {
   const identity = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {}
+  const folders: string[] = []
   const folder = (): string => {
     const path = mkdtempSync(join(tmpdir(), 'bootable-command-'))
+    folders.push(path)
     chmodSync(path, 0o777)
     return path
   }
@@ -46,6 +53,9 @@ export async function prepareCommand(): Promise<Command> {
   const script = reachable ? built : await bundle(folder())
   return {
     folder,
+    close() {
+      for (const path of folders) rmSync(path, { recursive: true, force: true })
+    },
     run(args, options = {}) {
       const child = spawn(process.execPath, [script, ...args], {
         ...identity,

@@ -11,6 +11,7 @@ beforeAll(async () => {
   command = await prepareCommand()
   folder = command.folder()
 })
+afterAll(() => command.close())
 
 const machine = { tar: tarOf(MINIMAL_MACHINE) }
 let count = 0

@@ -1,30 +1,27 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, readFileSync, rmSync } from 'node:fs'
+import { createReadStream, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { type FileSource, openFileSource } from '@bootable/bytes/node'
 import { type Disk, openDisk } from '@bootable/disk'
 import { removePath } from '@bootable/tree'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Command, prepareCommand } from '../../tooling/command.ts'
 import { differences } from '../../tooling/compliance/filesystem.ts'
+import { type Converter, prepareConverter } from '../../tooling/converter.ts'
+import { diskFindings } from '../../tooling/disk-findings.ts'
 import { startDockerRegistry } from '../../tooling/docker-registry.ts'
 import { findFixture } from '../../tooling/fixture.ts'
-import { freePort } from '../../tooling/free-port.ts'
+import { type Guest, startGuest } from '../../tooling/guest.ts'
 import { readHostTree } from '../../tooling/host-tree.ts'
 import {
   canLoopMount,
-  e2fsck,
-  fsckFat,
   qemuImg,
   requireTool,
-  run,
   runOk,
-  sgdiskVerify,
   temporaryFolder,
   withLoopMount,
 } from '../../tooling/oracles.ts'
-import { bootDisk, requireMachine } from '../../tooling/qemu.ts'
+import { requireMachine } from '../../tooling/qemu.ts'
 
 const fixture = findFixture('trixie-minimal')
 const zstd = findFixture('trixie-minimal-zstd')
@@ -51,9 +48,7 @@ async function sha256(path: string): Promise<string> {
 describe.runIf(fixture && zstd && tools)('a Debian image, by an unprivileged user', () => {
   if (!fixture || !zstd) return
   const folder = temporaryFolder()
-  let command: Command
-  let work: string
-  let build: (args: readonly string[], into: string) => Promise<string>
+  let converter: Converter
   let raw: string
   let qcow2: string
   let disk: Disk
@@ -66,25 +61,10 @@ describe.runIf(fixture && zstd && tools)('a Debian image, by an unprivileged use
   }
 
   beforeAll(async () => {
-    command = await prepareCommand()
-    work = command.folder()
-    await runOk('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'anna@test', '-f', join(folder, 'key')])
-    const user = {
-      name: 'anna',
-      description: 'Anna',
-      password: PASSWORD,
-      key: readFileSync(join(folder, 'key.pub'), 'utf8').trim(),
-      groups: ['sudo'],
-    }
-    const config = JSON.stringify({ blueprint: { customizations: { user: [user] } } })
-    build = async (args, into) => {
-      const output = join(work, into)
-      const flags = ['build', '--config', '-', '--cache', join(work, 'cache'), '--output', output]
-      const { status, stderr } = await command.run([...flags, ...args], { input: config, cwd: work })
-      expect(status, stderr).toBe(0)
-      return output
-    }
-    const output = await build(
+    converter = await prepareConverter((key) => ({
+      user: [{ name: 'anna', description: 'Anna', password: PASSWORD, key, groups: ['sudo'] }],
+    }))
+    const output = await converter.build(
       ['--type', 'raw', '--type', 'qcow2', `oci-archive:${fixture.archive}`],
       'first',
     )
@@ -94,43 +74,31 @@ describe.runIf(fixture && zstd && tools)('a Debian image, by an unprivileged use
     digest = await sha256(raw)
   })
 
-  afterAll(() => Promise.all(sources.map((source) => source.close())))
+  afterAll(async () => {
+    await Promise.all(sources.map((source) => source.close()))
+    converter.command.close()
+  })
 
   it('is faultless to sgdisk, e2fsck, fsck.fat and qemu-img', async () => {
-    expect(await sgdiskVerify(raw)).toEqual([])
+    expect(await diskFindings(raw, disk, folder)).toEqual([])
     expect(disk.partitions.map((partition) => partition.filesystem?.type)).toEqual([
       undefined,
       'vfat',
       'ext4',
       'ext4',
     ])
-    for (const { start, size, filesystem } of disk.partitions) {
-      if (filesystem?.type === 'ext4') expect(await e2fsck(`${raw}?offset=${start}`)).toEqual([])
-      if (filesystem?.type !== 'vfat') continue
-      const esp = join(folder, 'esp.img')
-      await runOk('dd', [
-        `if=${raw}`,
-        `of=${esp}`,
-        'bs=1M',
-        `skip=${start}`,
-        `count=${size}`,
-        'iflag=skip_bytes,count_bytes',
-        'conv=sparse',
-      ])
-      expect(await fsckFat(esp)).toEqual([])
-    }
     expect(await qemuImg('check', qcow2)).toContain('No errors were found')
     expect(await qemuImg('compare', raw, qcow2)).toContain('Images are identical')
   })
 
   it('has the same bytes again, with layers from the cache alone', async () => {
     // A store without its layers: whoever opened one would fail.
-    const layout = join(work, 'hollow')
+    const layout = join(converter.folder, 'hollow')
     await runOk('cp', ['-r', fixture.layout, layout])
     const { layers } = JSON.parse(await inspectRaw(layout)) as { layers: { digest: string }[] }
     for (const { digest } of layers) rmSync(join(layout, 'blobs', ...digest.split(':')))
     await runOk('chmod', ['-R', 'a+rX', layout])
-    const output = await build(['--type', 'raw', `oci:${layout}:latest`], 'again')
+    const output = await converter.build(['--type', 'raw', `oci:${layout}:latest`], 'again')
     expect(await sha256(join(output, 'image/disk.raw'))).toBe(digest)
   })
 
@@ -143,7 +111,7 @@ describe.runIf(fixture && zstd && tools)('a Debian image, by an unprivileged use
         [...copy, `oci:${fixture.layout}:latest`, `docker://${registry.host}/lab/machine:1`],
         { timeout: 120_000 },
       )
-      const output = await build(
+      const output = await converter.build(
         ['--type', 'raw', '--no-cache', `docker://${registry.host}/lab/machine:1`],
         'registry',
       )
@@ -151,7 +119,7 @@ describe.runIf(fixture && zstd && tools)('a Debian image, by an unprivileged use
     } finally {
       await registry.close()
     }
-    const output = await build(['--type', 'raw', `oci-archive:${zstd.archive}`], 'zstd')
+    const output = await converter.build(['--type', 'raw', `oci-archive:${zstd.archive}`], 'zstd')
     const other = await open(join(output, 'image/disk.raw'))
     // The seed follows from the digest: uuids and salts are others, of the same length.
     expect(await differences(await rootTree(disk), await rootTree(other), { contents: false })).toEqual([])
@@ -192,43 +160,22 @@ describe.runIf(fixture && zstd && tools)('a Debian image, by an unprivileged use
 
   describe.runIf(requireMachine('uefi'))('boots under UEFI', () => {
     it('to a login by password, a login by key and a web page', async () => {
-      const ports = { ssh: await freePort(), web: await freePort() }
-      const machine = bootDisk({
+      const guest: Guest = await startGuest({
         disk: qcow2,
         format: 'qcow2',
-        firmware: 'uefi',
-        memory: 1024,
-        forward: { [ports.ssh]: 22, [ports.web]: 3000 },
+        identity: converter.identity,
       })
       try {
-        await machine.waitFor(/login: /, 300_000)
-        machine.send('anna\n')
-        await machine.waitFor(/Password: /, 60_000)
-        machine.send(`${PASSWORD}\n`)
-        await machine.waitFor(/\n\$ $/, 60_000)
-        machine.send('echo "<$(id -un) $(id -Gn) $(findmnt -no FSTYPE /)>"\n')
-        await machine.waitFor(/<anna anna sudo ext4>/, 30_000)
+        const facts = 'id -un; id -Gn; findmnt -no FSTYPE /'
+        expect(await guest.logIn('anna', PASSWORD, facts)).toMatch(/^anna\s+anna sudo\s+ext4\s*$/)
+        expect(await guest.page()).toContain('bootable')
 
-        const page = await fetch(`http://127.0.0.1:${ports.web}/`)
-        expect(page.status).toBe(200)
-        expect(await page.text()).toContain('bootable')
-
-        const ssh = await run(
-          'ssh',
-          [
-            ...['-i', join(folder, 'key'), '-p', String(ports.ssh), '-o', 'StrictHostKeyChecking=no'],
-            ...['-o', 'UserKnownHostsFile=/dev/null', '-o', 'BatchMode=yes', '-o', 'ConnectTimeout=60'],
-            ...[
-              'anna@127.0.0.1',
-              'id -un; systemctl is-system-running --wait; systemctl --failed --no-legend; cat /proc/cmdline',
-            ],
-          ],
-          { timeout: 180_000 },
-        )
-        expect(ssh.stdout.split('\n').slice(0, 2), ssh.stderr).toEqual(['anna', 'running'])
-        expect(ssh.stdout).toMatch(/root=UUID=[0-9a-f-]{36} .*rw.* console=ttyS0/)
+        const command = 'id -un; systemctl is-system-running --wait; cat /proc/cmdline'
+        const { stdout, stderr } = await guest.run('anna', command)
+        expect(stdout.split('\n').slice(0, 2), stderr).toEqual(['anna', 'running'])
+        expect(stdout).toMatch(/root=UUID=[0-9a-f-]{36} .*rw.* console=ttyS0/)
       } finally {
-        await machine.close()
+        await guest.close()
       }
     })
   })
