@@ -30,3 +30,17 @@ export type OstreeErrorCode =
   | 'OSTREE_INVALID_BOOT_ENTRY'
   /** A deployment that was not made from a container image, or does not follow one. */
   | 'OSTREE_NO_IMAGE'
+  /** Entries of a layer that contradict each other, or need what only another layer has. */
+  | 'OSTREE_INVALID_LAYER'
+  /** Layers that should hold an ostree commit, and do not hold it, or not all of it. */
+  | 'OSTREE_INVALID_ENCAPSULATION'
+  /** An object of an encapsulated image that is not what its name says. */
+  | 'OSTREE_CHECKSUM_MISMATCH'
+  /** An image without `/etc`, or with two of them. */
+  | 'OSTREE_INVALID_ETC'
+  /** A name that cannot be that of a stateroot. */
+  | 'OSTREE_INVALID_STATEROOT'
+  /** A blueprint would change what belongs to the commit. */
+  | 'OSTREE_READ_ONLY'
+  /** The image asks for a composefs that only its own builder can sign, or that needs fs-verity on the disk. */
+  | 'OSTREE_COMPOSEFS_UNSUPPORTED'

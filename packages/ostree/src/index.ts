@@ -1,4 +1,6 @@
 export * from './errors.ts'
+export * from './import/import-image.ts'
+export { IMAGE_PREFIX, imageRef, LAYER_PREFIX, layerRef, unescapeRef } from './import/refs.ts'
 export type { DeploymentBootEntry } from './inspect/boot-entries.ts'
 export { countLabels, type Deployment, type LabelCount } from './inspect/deployment.ts'
 export type { Finding } from './inspect/findings.ts'
