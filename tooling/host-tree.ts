@@ -1,7 +1,18 @@
-import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from 'node:fs'
+import {
+  type BigIntStats,
+  chmodSync,
+  lchownSync,
+  linkSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  symlinkSync,
+} from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ByteSource } from '@bootable/bytes'
+import { type ByteSource, streamSource, toHex, utf8 } from '@bootable/bytes'
 import {
   createDevice,
   createDirectory,
@@ -13,6 +24,8 @@ import {
   type FileTree,
   type Inode,
   type InodeAttributes,
+  type RegularFile,
+  walkTree,
 } from '@bootable/tree'
 import { runOk } from './oracles.ts'
 
@@ -45,6 +58,59 @@ export async function readHostTree(folder: string): Promise<FileTree> {
     }
   }
   return { root }
+}
+
+/**
+ * Writes a tree of directories, files and symbolic links below a folder of this host, hard links, owners
+ * and extended attributes included, for other tools to look at. Needs setfattr, and root for what is not
+ * the caller's own. Times are those of the tree to about a microsecond.
+ */
+export async function writeHostTree(tree: FileTree, folder: string): Promise<void> {
+  const entries = [...walkTree(tree)]
+  for (const { path, inode, linkOf } of entries) {
+    const place = join(folder, path)
+    if (linkOf !== undefined) linkSync(join(folder, linkOf), place)
+    else if (inode.type === 'directory') mkdirSync(place, { recursive: path === '' })
+    else if (inode.type === 'symlink') symlinkSync(inode.target, place)
+    else if (inode.type === 'file') await writeContent(place, inode)
+    else throw new Error(`/${path} is a ${inode.type}`)
+  }
+  const inodes = entries.filter(({ linkOf }) => linkOf === undefined)
+  // A change of owner takes setuid bits and capabilities away, so it comes first.
+  for (const { path, inode } of inodes) {
+    lchownSync(join(folder, path), inode.uid, inode.gid)
+    if (inode.type !== 'symlink') chmodSync(join(folder, path), inode.mode)
+  }
+  await restoreXattrs(inodes, folder)
+  for (const { path, inode } of inodes.reverse()) {
+    const seconds = inode.mtime.seconds + inode.mtime.nanoseconds / 1e9
+    lutimesSync(join(folder, path), seconds, seconds)
+  }
+}
+
+async function writeContent(place: string, file: RegularFile): Promise<void> {
+  const handle = await open(place, 'wx')
+  try {
+    for await (const chunk of streamSource(file.content)) await handle.write(chunk)
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Sets extended attributes from a dump as getfattr writes it. */
+async function restoreXattrs(
+  inodes: readonly { readonly path: string; readonly inode: Inode }[],
+  folder: string,
+): Promise<void> {
+  const blocks = inodes
+    .filter(({ inode }) => inode.xattrs.size > 0)
+    .map(({ path, inode }) => {
+      const lines = [...inode.xattrs].map(([name, value]) => `${name}=0x${toHex(value)}\n`)
+      return `# file: ${escapeOctal(`./${path}`)}\n${lines.join('')}\n`
+    })
+  if (blocks.length > 0) {
+    await runOk('setfattr', ['-h', '--restore=-'], { cwd: folder, input: blocks.join('') })
+  }
 }
 
 function attributesOf(info: BigIntStats, xattrs: Map<string, Uint8Array>): InodeAttributes {
@@ -114,4 +180,12 @@ function unescapeOctal(text: string): string {
     String.fromCharCode(Number.parseInt(digits, 8)),
   )
   return Buffer.from(plain, 'latin1').toString('utf8')
+}
+
+function escapeOctal(path: string): string {
+  const escaped = [...utf8(path)].map((byte) => {
+    const character = String.fromCharCode(byte)
+    return /[\w./-]/.test(character) ? character : `\\${byte.toString(8).padStart(3, '0')}`
+  })
+  return escaped.join('')
 }

@@ -10,12 +10,20 @@ const pairs = array(tuple(bytes, bytes))
 /**
  * `a(ayay)`: names with a zero byte behind them, and values, sorted by the bytes of the names.
  *
+ * Attributes without a value are left out: ostree passes over them when it reads an inode (libglnx,
+ * `read_xattr_name_array`), so that its fsck would not find an object that counts them.
+ *
  * @throws BootableError `OSTREE_INVALID_XATTR`
  */
 export function encodeXattrs(xattrs: ReadonlyMap<string, Uint8Array>): Uint8Array {
   if (xattrs.size === 0) return EMPTY
-  const sorted = [...xattrs].sort(([a], [b]) => compareBytewise(a, b))
+  const sorted = [...keptXattrs(xattrs)].sort(([a], [b]) => compareBytewise(a, b))
   return pairs.encode(sorted.map(([name, value]) => [encodeName(name), value] as const))
+}
+
+/** The attributes that an object has: those with a value. See {@link encodeXattrs}. */
+export function keptXattrs(xattrs: ReadonlyMap<string, Uint8Array>): Map<string, Uint8Array> {
+  return new Map([...xattrs].filter(([, value]) => value.length > 0))
 }
 
 /** @throws FormatError where names are empty, doubled or not sorted */

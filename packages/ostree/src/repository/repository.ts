@@ -3,6 +3,7 @@ import { EPOCH } from '@bootable/tree'
 import type { OstreeErrorCode } from '../errors.ts'
 import { type Checksum, type ObjectType, objectPath } from '../object/checksum.ts'
 import type { FileInode } from '../object/file.ts'
+import { keptXattrs } from '../object/xattrs.ts'
 
 /** The kinds of objects that are named by the digest of their bytes. */
 export type MetadataType = 'dirtree' | 'dirmeta' | 'commit'
@@ -87,7 +88,7 @@ export function assembleRepository(contents: RepositoryContents, options: Runtim
     addFile(inode, checksum) {
       const known = files.get(checksum)
       if (known) return known
-      const object: FileInode = { ...inode, mtime: EPOCH, xattrs: new Map(inode.xattrs) }
+      const object: FileInode = { ...inode, mtime: EPOCH, xattrs: keptXattrs(inode.xattrs) }
       if (object.type === 'symlink') object.mode = 0o777
       files.set(checksum, object)
       checksums.set(object, checksum)
