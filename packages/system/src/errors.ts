@@ -5,6 +5,8 @@ export type SystemErrorCode =
   | 'ARCHITECTURE_UNSUPPORTED'
   /** A configuration file of the image is not what its format asks for. */
   | 'CONFIGURATION_INVALID'
+  /** An SELinux policy whose regular expressions are too large together. */
+  | 'POLICY_TOO_LARGE'
   /** A file of accounts of the image cannot be read. */
   | 'ACCOUNTS_INVALID'
   | 'USER_INVALID'

@@ -28,4 +28,17 @@ export { mountUnit, type Unit } from './mount-units.ts'
 export * from './mounts.ts'
 export { parseOsRelease, readOsRelease } from './os-release.ts'
 export { completeLinks } from './root-directories.ts'
+export type { InodeType } from './selinux/file-contexts.ts'
+export {
+  type LabelTreeOptions,
+  labelBytes,
+  labelPlain,
+  labelTree,
+  SELINUX_XATTR,
+} from './selinux/label-tree.ts'
+export {
+  type ReadSelinuxPolicyOptions,
+  readSelinuxPolicy,
+  type SelinuxPolicy,
+} from './selinux/policy.ts'
 export * from './write-mounts.ts'
