@@ -1,7 +1,7 @@
 // Prints figures of the whole way beside a floor and a peer, measured in turns in the same run:
-//   npm run bench -- FIXTURE [--runs 3] [--baseline SCRIPT]
+//   npm run bench -- FIXTURE [--layout ostree|plain] [--runs 3] [--baseline SCRIPT]
 // FIXTURE is a folder with `image.oci.tar` and `oci/`; the baseline is a shell pipeline that takes
-// `--archive FILE --out FOLDER --runs 1 --direct`, writes `stages.jsonl`, and needs root.
+// `--archive FILE --out FOLDER --layout LAYOUT --runs 1 --direct`, writes `stages.jsonl`, and needs root.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,8 +10,13 @@ import { type Cost, measure, median } from './measure.ts'
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { runs: { type: 'string', default: '3' }, baseline: { type: 'string' } },
+  options: {
+    layout: { type: 'string', default: 'ostree' },
+    runs: { type: 'string', default: '3' },
+    baseline: { type: 'string' },
+  },
 })
+const { layout } = values
 const fixture = positionals[0]
 if (fixture === undefined) throw new Error('which fixture? npm run bench -- FOLDER')
 
@@ -22,7 +27,7 @@ const folder = mkdtempSync(join(tmpdir(), 'bootable-bench-'))
 const cache = join(folder, 'cache')
 
 function build(type: string, layers: readonly string[]): Promise<Cost> {
-  const flags = ['build', '--type', type, ...layers, '--output', join(folder, type)]
+  const flags = ['build', '--layout', layout, '--type', type, ...layers, '--output', join(folder, type)]
   return measure(process.execPath, [bootable, ...flags, `oci-archive:${image}`])
 }
 
@@ -68,7 +73,8 @@ for (const [name, costs] of results) {
 /** Sums the stages of the shell pipeline that lead to the raw disk. */
 async function measureBaseline(script: string): Promise<Cost> {
   const out = join(folder, 'baseline')
-  await measure('bash', [script, '--archive', image, '--out', out, '--runs', '1', '--direct'])
+  const flags = ['--archive', image, '--out', out, '--layout', layout, '--runs', '1', '--direct']
+  await measure('bash', [script, ...flags])
   const stages = readFileSync(join(out, 'stages.jsonl'), 'utf8').trim().split('\n')
   const rows = stages.map((line) => JSON.parse(line) as { stage: string; wall: number; cpu: number })
   const toRaw = rows.filter(({ stage }) => !stage.startsWith('qcow2'))
