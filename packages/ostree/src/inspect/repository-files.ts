@@ -10,15 +10,13 @@ import { type Digest, isDigest } from '@bootable/oci'
 import { type Directory, type FileTree, findDirectory, lookup, sortedEntries } from '@bootable/tree'
 import { type Checksum, isChecksum, objectPath } from '../object/checksum.ts'
 import { type Commit, decodeCommit } from '../object/commit.ts'
+import { MAX_METADATA_SIZE } from '../repository/repository.ts'
 
 // Single files of a repository. `openRepository` reads all metadata objects, which takes longer than looking
 // at a machine should, and fails as a whole where one object is damaged.
 
 const OBJECTS = 'ostree/repo/objects'
 const BLOB_REFS = 'ostree/repo/refs/heads/ostree/container/blob'
-
-/** ostree's own bound for metadata objects. */
-const MAX_COMMIT = 128 * 1_048_576
 
 /**
  * Reads and verifies a commit.
@@ -32,7 +30,7 @@ export async function readCommit(
   const file = lookup(sysroot, `${OBJECTS}/${objectPath(checksum, 'commit')}`)
   const format = { format: 'ostree', structure: `commit ${checksum}` }
   if (file?.type !== 'file') throw new FormatError('FORMAT_INVALID', format, 'it is not in the repository')
-  const bytes = await readAll(file.content, MAX_COMMIT)
+  const bytes = await readAll(file.content, MAX_METADATA_SIZE)
   const actual = toHex(runtime.createHash('sha256').update(bytes).digest())
   if (actual === checksum) return decodeCommit(bytes)
   throw new FormatError(

@@ -52,6 +52,10 @@ export async function readSysroot(sysroot: FileTree, options: RuntimeOptions = {
   for (const bootEntry of entries) {
     const path = findDeployment(sysroot, bootEntry, log)
     if (path === undefined) continue
+    if (deployments.some((deployment) => deployment.path === path)) {
+      log.add(bootEntry.path, 'another boot entry leads to the same deployment')
+      continue
+    }
     const isDefault = deployments.length === 0
     deployments.push(await readDeployment(sysroot, path, { ...common, bootEntry, isDefault }))
   }

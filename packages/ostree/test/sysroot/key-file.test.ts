@@ -63,7 +63,12 @@ describe('readPrepareRoot', () => {
   })
 
   it.each<[what: string, content: string | Uint8Array, code: string, message: RegExp]>([
-    ['a mode', '[composefs]\nenabled=perhaps\n', 'OSTREE_INVALID_PREPARE_ROOT', /composefs\.enabled .* "perhaps"/],
+    [
+      'a mode',
+      '[composefs]\nenabled=perhaps\n',
+      'OSTREE_INVALID_PREPARE_ROOT',
+      /composefs\.enabled .* "perhaps"/,
+    ],
     ['a flag', '[root]\ntransient=yes\n', 'OSTREE_INVALID_PREPARE_ROOT', /root\.transient/],
     ['a line', 'composefs', 'OSTREE_INVALID_KEY_FILE', /prepare-root\.conf: line 1/],
     ['a byte', Uint8Array.of(0xff), 'OSTREE_INVALID_KEY_FILE', /not UTF-8/],
