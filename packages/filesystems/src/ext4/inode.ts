@@ -1,4 +1,5 @@
 import type { Device, Timestamp } from '@bootable/tree'
+import { decodeDeviceNumber, encodeDeviceNumber } from '../content/device-number.ts'
 import { inodeChecksum } from './checksum.ts'
 import { EXTRA_ISIZE, INODE_SIZE, INODE_XATTRS, InodeStruct } from './format.ts'
 import { clampTime, timeExtra, timeLow } from './time.ts'
@@ -72,16 +73,12 @@ export function createInodeEncoder(bytes: Uint8Array): InodeEncoder {
   }
 }
 
-/** Greatest numbers that `new_encode_dev` can hold: 12 bits of major, 20 of minor. */
-export const MAX_MAJOR = 0xfff
-export const MAX_MINOR = 0xf_ffff
-
 /** A device number as `i_block` holds it: 16 bits in the first word where they suffice, else the second. */
 export function encodeDevice({ major, minor }: Pick<Device, 'major' | 'minor'>): Uint8Array {
   const bytes = new Uint8Array(60)
   const view = new DataView(bytes.buffer)
   if (major < 256 && minor < 256) view.setUint32(0, (major << 8) | minor, true)
-  else view.setUint32(4, ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0, true)
+  else view.setUint32(4, encodeDeviceNumber({ major, minor }), true)
   return bytes
 }
 
@@ -90,6 +87,5 @@ export function decodeDevice(block: Uint8Array): { major: number; minor: number 
   const view = new DataView(block.buffer, block.byteOffset, block.length)
   const old = view.getUint32(0, true)
   if (old !== 0) return { major: (old >>> 8) & 0xff, minor: old & 0xff }
-  const dev = view.getUint32(4, true)
-  return { major: (dev >>> 8) & MAX_MAJOR, minor: (dev & 0xff) | ((dev >>> 12) & 0xf_ff00) }
+  return decodeDeviceNumber(view.getUint32(4, true))
 }

@@ -1,10 +1,10 @@
 import type { Directory, FileTree, Inode } from '@bootable/tree'
 import { createDirectory, sortedEntries, statMode } from '@bootable/tree'
+import { MAX_MAJOR, MAX_MINOR } from '../content/device-number.ts'
 import { type DirectoryEntry, type DirectoryPlan, planDirectory } from './directory.ts'
 import { ext4Error } from './errors.ts'
 import { EXT4_GOOD_OLD_FIRST_INO, EXT4_LINK_MAX, EXT4_NAME_LEN, EXT4_ROOT_INO } from './format.ts'
 import type { HashSeed } from './htree.ts'
-import { MAX_MAJOR, MAX_MINOR } from './inode.ts'
 import { type EncodedXattrs, encodeXattrs } from './xattrs.ts'
 
 /** An inode of the tree with its number and everything about it that does not depend on the device. */

@@ -1,0 +1,6 @@
+export { encodeComposefs } from './composefs.ts'
+export type { ErofsErrorCode } from './errors.ts'
+export type { ErofsSizeOptions, WriteErofsOptions } from './options.ts'
+export { type ErofsFilesystem, readErofs } from './reader.ts'
+export type { ErofsSuperblock } from './superblock.ts'
+export { type ErofsMeasure, type ErofsVolume, measureErofs, writeErofs } from './writer.ts'
