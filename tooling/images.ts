@@ -3,10 +3,14 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 
+/** POSIX.1-1988, 10.1.1: what a member is. */
+const TYPE_FLAGS = { file: '0', hardLink: '1', symlink: '2', character: '3', directory: '5', fifo: '6' }
+
 /** A member of a tar that is made by hand: also one that no writer of ours would write. */
 export interface HandMadeMember {
-  readonly name: string
-  readonly type?: 'file' | 'directory' | 'symlink'
+  /** Bytes for a name that is no text. */
+  readonly name: string | Uint8Array
+  readonly type?: keyof typeof TYPE_FLAGS
   readonly data?: string | Uint8Array
   readonly target?: string
   readonly mode?: number
@@ -20,13 +24,13 @@ export function tarOf(members: readonly HandMadeMember[]): Buffer {
     const octal = (value: number, at: number, length: number): void => {
       header.write(`${value.toString(8).padStart(length - 1, '0')}\0`, at)
     }
-    header.write(name, 0)
+    header.set(Buffer.from(name), 0)
     octal(mode, 100, 8)
     octal(0, 108, 8)
     octal(0, 116, 8)
     octal(content.length, 124, 12)
     octal(0, 136, 12)
-    header.write({ file: '0', directory: '5', symlink: '2' }[type], 156)
+    header.write(TYPE_FLAGS[type], 156)
     header.write(target, 157)
     header.write('ustar\x0000', 257)
     header.write('        ', 148)
@@ -97,7 +101,7 @@ export function writeLayout(folder: string, image: HandMadeImage): void {
 }
 
 /** What an image needs at least to be a machine with a boot loader that only has to be there. */
-export const MINIMAL_MACHINE: readonly HandMadeMember[] = [
+export const MINIMAL_MACHINE: readonly (HandMadeMember & { readonly name: string })[] = [
   { name: 'usr/lib/modules/6.1.0-test/vmlinuz', data: 'kernel' },
   { name: 'usr/lib/modules/6.1.0-test/initramfs.img', data: 'initramfs' },
   { name: 'usr/lib/systemd/boot/efi/systemd-bootx64.efi', data: 'loader' },

@@ -1,56 +1,21 @@
 import { readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Command, type CommandResult, prepareCommand } from '../../tooling/command.ts'
-import { type HandMadeImage, MINIMAL_MACHINE, tarOf, writeLayout } from '../../tooling/images.ts'
+import { type Attempts, expectFailure, filesIn, prepareAttempts } from '../../tooling/attempts.ts'
+import type { Command } from '../../tooling/command.ts'
+import { MINIMAL_MACHINE, tarOf, writeLayout } from '../../tooling/images.ts'
 import { run, runOk } from '../../tooling/oracles.ts'
 
 let command: Command
 let folder: string
+let attempt: Attempts['attempt']
+let build: Attempts['build']
 beforeAll(async () => {
-  command = await prepareCommand()
-  folder = command.folder()
+  ;({ command, folder, attempt, build } = await prepareAttempts())
 })
 afterAll(() => command.close())
 
 const machine = { tar: tarOf(MINIMAL_MACHINE) }
-let count = 0
-
-/** Writes the image and builds it; the output folder is checked to hold nothing. */
-async function attempt(
-  image: HandMadeImage,
-  args: readonly string[] = [],
-  input?: string,
-): Promise<CommandResult> {
-  const name = `case-${count++}`
-  writeLayout(join(folder, name), image)
-  return build(`oci:${join(folder, name)}`, args, input)
-}
-
-async function build(image: string, args: readonly string[] = [], input?: string): Promise<CommandResult> {
-  const output = join(command.folder(), 'output')
-  const flags = ['build', '--no-cache', '--type', 'raw', '--type', 'qcow2', '--output', output]
-  const result = await command.run([...flags, ...args, image], input === undefined ? {} : { input })
-  if (result.status !== 0) expect(leftIn(output)).toEqual([])
-  return result
-}
-
-function leftIn(path: string): string[] {
-  try {
-    return readdirSync(path, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => entry.name)
-  } catch {
-    return []
-  }
-}
-
-function expectFailure(result: CommandResult, message: RegExp, status = 1): void {
-  expect(result.stderr).toMatch(message)
-  expect(result.status, result.stderr).toBe(status)
-  // What happened and what to do, not how our functions call each other.
-  expect(result.stderr).not.toMatch(/\n\s+at /)
-}
 
 describe('an image that is not what it says', () => {
   it('is built when nothing is wrong with it', async () => {
@@ -230,8 +195,8 @@ describe('SIGINT in the middle', () => {
     const args = ['build', '--no-cache', '--progress', 'json', '--output', output, `oci:${layout}`]
     const result = await command.run(args, { interruptAt: /"type":"advance"/, env: { TMPDIR: temporary } })
     expectFailure(result, /stopped by SIGINT/, 130)
-    expect(leftIn(output)).toEqual([])
-    expect(leftIn(temporary)).toEqual([])
+    expect(filesIn(output)).toEqual([])
+    expect(filesIn(temporary)).toEqual([])
   })
 })
 
@@ -244,7 +209,7 @@ describe('a reader of standard output that goes away', () => {
     const result = await command.run(args, { closeOutput: true })
     expect(result.status, result.stderr).toBe(0)
     expect(result.stderr).toBe('')
-    expect(leftIn(output).sort()).toEqual(['disk.qcow2', 'manifest-qcow2.json'])
+    expect(filesIn(output).sort()).toEqual(['disk.qcow2', 'manifest-qcow2.json'])
   })
 })
 
