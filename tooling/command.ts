@@ -100,7 +100,7 @@ async function bundle(folder: string): Promise<string> {
     noExternal: [/.*/],
     // commander is CommonJS and asks for `require`.
     banner: {
-      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)",
+      js: "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url)",
     },
     esbuildOptions(options) {
       options.conditions = ['@bootable/source']
