@@ -21,6 +21,8 @@ export interface Customizations {
   readonly files?: readonly FileCustomization[]
   readonly directories?: readonly DirectoryCustomization[]
   readonly ignition?: IgnitionCustomization
+  /** An extension of this project: other tools that read blueprints refuse it. */
+  readonly updates?: UpdatesCustomization
   /** Installer media only. */
   readonly installer?: InstallerCustomization
   /** Installer media only: FIPS mode of the installer. */
@@ -94,6 +96,12 @@ export interface DirectoryCustomization {
 export interface IgnitionCustomization {
   /** Where Ignition finds its configuration at the first boot: a URL, or `empty` for elsewhere. */
   readonly firstboot: { readonly url?: string; readonly empty?: boolean }
+}
+
+/** Whether the machine fetches new images by itself. */
+export interface UpdatesCustomization {
+  /** Enables or masks the timer `bootc-fetch-apply-updates`. @defaultValue the image's own choice */
+  readonly enabled?: boolean
 }
 
 export interface InstallerCustomization {

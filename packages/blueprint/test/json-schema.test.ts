@@ -8,7 +8,9 @@ it('describes the keys for editors', () => {
   }
   expect(schema.additionalProperties).toBe(false)
   const { properties } = schema.properties.customizations
-  expect(Object.keys(properties)).toEqual(expect.arrayContaining(['user', 'filesystem', 'disk', 'hostname']))
+  expect(Object.keys(properties)).toEqual(
+    expect.arrayContaining(['user', 'filesystem', 'disk', 'updates', 'hostname']),
+  )
   expect(properties.user?.items?.required).toEqual(['name'])
   expect(properties.filesystem?.items?.required).toEqual(['mountpoint', 'minsize'])
   // Plain data: what an editor reads from a file.

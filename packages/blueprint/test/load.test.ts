@@ -89,6 +89,9 @@ ensure_parents = true
 
 [customizations.ignition.firstboot]
 url = "https://example.org/config.ign"
+
+[customizations.updates]
+enabled = false
 `)
     expect(warnings).toEqual([])
     expect(blueprint.customizations).toMatchObject({
@@ -101,6 +104,7 @@ url = "https://example.org/config.ign"
       ],
       files: [{ path: '/etc/motd', data: 'hello\n', group: 0 }],
       directories: [{ path: '/etc/app/conf.d', ensure_parents: true }],
+      updates: { enabled: false },
     })
     expect(blueprint.name).toBe('machine')
     expect(unheededCustomizations(blueprint, 'disk')).toEqual([])
@@ -122,6 +126,30 @@ url = "https://example.org/config.ign"
   it('takes only the result of its own as it is', () => {
     const { blueprint } = toml('[[customizations.filesystem]]\nmountpoint = "/"\nminsize = "3 GiB"')
     expect(parseBlueprint(blueprint).blueprint).toEqual(blueprint)
+  })
+})
+
+describe('updates', () => {
+  it.each([[{}], [{ enabled: true }], [{ enabled: false }]])('takes %j', (updates) => {
+    expect(json({ customizations: { updates } }).blueprint.customizations).toEqual({ updates })
+  })
+
+  it('says where a mistake stands, in either format', () => {
+    const text = '[customizations.updates]\nenabled = "no"\nwhen = "never"\n'
+    expect(failure(() => toml(text)).message).toBe(
+      '2 mistakes in config.toml\n' +
+        '  config.toml:2:1: customizations.updates.enabled must be true or false\n' +
+        '  config.toml:3:1: customizations.updates.when is not a key of a blueprint',
+    )
+    expect(failure(() => json('{"customizations":{"updates":true}}')).message).toMatch(
+      /customizations\.updates must be a table/,
+    )
+  })
+
+  it('mean nothing to installers', () => {
+    const { blueprint } = json({ customizations: { updates: { enabled: true } } })
+    expect(unheededCustomizations(blueprint, 'disk')).toEqual([])
+    expect(unheededCustomizations(blueprint, 'iso')).toMatchObject([{ key: 'customizations.updates' }])
   })
 })
 

@@ -47,6 +47,7 @@ describe('flags that describe a machine', () => {
     [['--no-default-kernel-args'], { defaultKernelArguments: false }],
     [['--no-tls-verify'], { registry: { insecure: true } }],
     [['--bootloader', 'systemd-boot'], { bootloader: 'systemd-boot' }],
+    [['--updates', 'on'], { blueprint: { customizations: { updates: { enabled: true } } } }],
   ])('%j', async (args, options) => {
     expect(await optionsOf(...args)).toEqual({ bootloader: 'auto', ...options })
   })
@@ -56,6 +57,7 @@ describe('flags that describe a machine', () => {
     [['--size', '-5']],
     [['--rootfs', 'zfs']],
     [['--bootloader', 'lilo']],
+    [['--updates', 'maybe']],
     [['--seed']],
   ])('are refused as %j', (args) => {
     expect(() => read(...args)).toThrow(
@@ -77,6 +79,18 @@ describe('--config', () => {
     )
     expect(fromJson.warnings.map(({ key }) => key)).toEqual(['customizations.hostname'])
     expect(fromToml.warnings).toEqual([])
+  })
+
+  it('gives way to --updates, and keeps the rest', async () => {
+    const text = '[[customizations.group]]\nname = "web"\n[customizations.updates]\nenabled = true\n'
+    const config = fileOf('updates.toml', text)
+    const { options } = await read('--config', config, '--updates', 'off')
+    expect(options.blueprint).toEqual({
+      customizations: { group: [{ name: 'web' }], updates: { enabled: false } },
+    })
+    expect((await read('--config', config)).options.blueprint?.customizations.updates).toEqual({
+      enabled: true,
+    })
   })
 
   it('says which file cannot be read', async () => {

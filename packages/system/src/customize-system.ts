@@ -9,6 +9,7 @@ import { readInstallConfiguration } from './install-configuration.ts'
 import type { InstalledSystem, Kernel, SystemWarning } from './installed-system.ts'
 import { collectKernelArguments } from './kernel-arguments.ts'
 import { readOsRelease } from './os-release.ts'
+import { customizeUpdates } from './updates.ts'
 
 /** What every layout is told about the machine that an image becomes. */
 export interface DeploymentOptions extends OperationOptions {
@@ -36,7 +37,7 @@ export type CustomizedSystem = Pick<
 
 /**
  * Puts a blueprint into the root that a machine will see: accounts, then directories and files, then the
- * mark of Ignition; and reads what the image says about itself. Edits the tree.
+ * mark of Ignition and the timer of updates; and reads what the image says about itself. Edits the tree.
  *
  * @throws BootableError of `SystemErrorCode`
  */
@@ -52,6 +53,7 @@ export async function customizeSystem(
   const accounts = await customizeAccounts(root, { users, groups, seed, mtime, ...(signal && { signal }) })
   customizeFiles(root, { files, directories, accounts, mtime })
   if (ignition) putInode(root, 'boot/ignition.firstboot', createFile('', { mtime }))
+  await customizeUpdates(root, customizations.updates?.enabled, { mtime })
 
   const [osRelease, installConfiguration] = await Promise.all([
     readOsRelease(root),

@@ -19,3 +19,5 @@ export type SystemErrorCode =
   | 'KEY_INVALID'
   /** A file or directory of the blueprint cannot be put where it should go. */
   | 'FILE_INVALID'
+  /** Automatic updates are to be on, and the image has no timer for them. */
+  | 'UPDATES_MISSING'

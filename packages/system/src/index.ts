@@ -41,4 +41,5 @@ export {
   readSelinuxPolicy,
   type SelinuxPolicy,
 } from './selinux/policy.ts'
+export * from './updates.ts'
 export * from './write-mounts.ts'

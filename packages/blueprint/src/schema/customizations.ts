@@ -81,6 +81,15 @@ export const customizations = z
           }),
       })
       .exactOptional(),
+    updates: z
+      .strictObject({
+        enabled: z
+          .boolean()
+          .exactOptional()
+          .meta({ description: 'Turns the timer bootc-fetch-apply-updates on or off' }),
+      })
+      .exactOptional()
+      .meta({ description: 'Automatic updates: an extension of bootable, unknown to osbuild' }),
     installer: z
       .strictObject({
         unattended: z.boolean().exactOptional(),

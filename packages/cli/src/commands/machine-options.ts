@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
-import type { LoadedBlueprint } from '@bootable/blueprint'
+import type { Blueprint, LoadedBlueprint } from '@bootable/blueprint'
 import { BootableError, parseSize } from '@bootable/bytes'
 import type { FileMachineOptions } from '@bootable/core/node'
 import { type Command, InvalidArgumentError, Option } from 'commander'
@@ -13,6 +13,7 @@ export interface MachineFlags {
   readonly bootloader?: 'auto' | 'grub' | 'systemd-boot' | 'none'
   readonly targetArch?: string
   readonly seed?: string
+  readonly updates?: 'on' | 'off'
   readonly cache: string | boolean
   readonly defaultKernelArgs: boolean
   readonly tlsVerify: boolean
@@ -30,6 +31,11 @@ export function addMachineFlags(command: Command): Command {
         .default('auto'),
     )
     .option('--target-arch <arch>', 'architecture to pick from an image index, such as arm64')
+    .addOption(
+      new Option('--updates <choice>', 'automatic updates, whatever the image and the blueprint say').choices(
+        ['on', 'off'],
+      ),
+    )
     .option('--seed <text>', 'seed of all uuids and salts')
     .option('--cache <folder>', 'folder for decompressed layers')
     .option('--no-cache', 'decompress into a temporary folder')
@@ -53,9 +59,10 @@ export async function readMachineFlags(
   flags: MachineFlags,
 ): Promise<{ options: FileMachineOptions; warnings: LoadedBlueprint['warnings'] }> {
   const loaded = flags.config === undefined ? undefined : await readBlueprint(flags.config)
+  const blueprint = withUpdates(loaded?.blueprint, flags.updates)
   const options: FileMachineOptions = {
     image,
-    ...(loaded && { blueprint: loaded.blueprint }),
+    ...(blueprint && { blueprint }),
     ...(flags.rootfs && { rootfs: flags.rootfs }),
     ...(flags.size !== undefined && { size: flags.size }),
     ...(flags.bootloader && { bootloader: flags.bootloader }),
@@ -66,6 +73,16 @@ export async function readMachineFlags(
     ...(!flags.tlsVerify && { registry: { insecure: true } }),
   }
   return { options, warnings: loaded?.warnings ?? [] }
+}
+
+/** The command line has the last word on updates. */
+function withUpdates(
+  blueprint: Blueprint | undefined,
+  updates: MachineFlags['updates'],
+): Blueprint | undefined {
+  if (updates === undefined) return blueprint
+  const customizations = { ...blueprint?.customizations, updates: { enabled: updates === 'on' } }
+  return { ...blueprint, customizations }
 }
 
 async function readBlueprint(path: string): Promise<LoadedBlueprint> {
