@@ -7,3 +7,5 @@ export type CoreErrorCode =
   | 'BLUEPRINT_UNSUPPORTED'
   | 'INSPECT_UNKNOWN'
   | 'CLOCK_INVALID'
+  /** A machine of the ostree layout has to know where it updates from. */
+  | 'TARGET_REFERENCE_MISSING'

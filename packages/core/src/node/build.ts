@@ -8,6 +8,7 @@ import type { CoreErrorCode } from '../errors.ts'
 import { type BuildDiskOptions, buildDisk } from '../pipeline/build.ts'
 import type { MachineOptions } from '../pipeline/options.ts'
 import { type Machine, prepareMachine } from '../pipeline/prepare.ts'
+import { formatImageSource } from '../source.ts'
 import { type OpenImageSourceOptions, openImageSource } from './open-image.ts'
 import { folderOutputs, type NamedOutput, scratchOutput } from './outputs.ts'
 
@@ -15,7 +16,10 @@ import { folderOutputs, type NamedOutput, scratchOutput } from './outputs.ts'
 export interface FileMachineOptions
   extends Omit<MachineOptions, 'cache' | 'runtime'>,
     OpenImageSourceOptions {
-  /** Address of the image: `docker://…`, `oci-archive:…`, …; see `parseImageSource`. */
+  /**
+   * Address of the image: `docker://…`, `oci-archive:…`, …; see `parseImageSource`. A machine that updates
+   * itself does so from there, unless `targetReference` says otherwise.
+   */
   readonly image: string
   /**
    * Where decompressed layers are kept: a cache, a folder, or `false` for a temporary one.
@@ -72,6 +76,7 @@ async function withMachineOptions<T>(
     const opened = await openImageSource(address, options)
     try {
       return await use({
+        targetReference: formatImageSource(opened.source),
         ...rest,
         ...(clock !== undefined && { clock }),
         image: opened.image,

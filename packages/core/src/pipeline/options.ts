@@ -3,6 +3,7 @@ import type { BootloaderName } from '@bootable/bootloader'
 import type { OperationOptions, RuntimeOptions } from '@bootable/bytes'
 import type { RootFilesystem } from '@bootable/disk'
 import type { LayerCache } from '@bootable/oci'
+import type { LayoutName } from './layout.ts'
 
 /** What can be said about a machine, whatever it is written to. */
 export interface MachineOptions extends OperationOptions, RuntimeOptions {
@@ -18,6 +19,15 @@ export interface MachineOptions extends OperationOptions, RuntimeOptions {
   readonly bootloader?: BootloaderName
   /** Leaves out `rw console=tty0 console=ttyS0`. @defaultValue true */
   readonly defaultKernelArguments?: boolean
+  /** @defaultValue `auto` */
+  readonly layout?: LayoutName
+  /**
+   * Where a machine of the ostree layout updates from: `quay.io/example/os:latest`, `docker://…`, `oci:…`, or a
+   * reference of ostree's own such as `ostree-image-signed:docker://…`. It has to be given for that layout.
+   */
+  readonly targetReference?: string
+  /** Name of the stateroot. @defaultValue what the image's install configuration says, else `default` */
+  readonly stateroot?: string
   /** Where decompressed layers are kept. @defaultValue memory */
   readonly cache?: LayerCache
   /** All uuids and salts follow from it. @defaultValue derived from manifest digest and blueprint */

@@ -1,18 +1,21 @@
 import { unheededCustomizations } from '@bootable/blueprint/rules'
 import { type BootloaderChoice, installBootloader } from '@bootable/bootloader'
-import { BootableError, portableRuntime } from '@bootable/bytes'
+import { BootableError, type ProgressEvent, portableRuntime } from '@bootable/bytes'
 import { type DiskPlan, planDisk, planMounts, type RootFilesystem } from '@bootable/disk'
-import { type Image, memoryLayerCache, unpackImage } from '@bootable/oci'
+import { type FetchLayersOptions, type Image, memoryLayerCache, unpackImage } from '@bootable/oci'
+import { deployOstree, labelOstree } from '@bootable/ostree'
 import {
   composeKernelArguments,
+  type DeploymentOptions,
   deployPlain,
   type InstalledSystem,
+  labelPlain,
   type MountPoint,
-  parseArchitecture,
   writeMounts,
 } from '@bootable/system'
 import type { CoreErrorCode } from '../errors.ts'
 import { deriveSeed, imageTime } from '../seed.ts'
+import { chooseLayout } from './layout.ts'
 import type { MachineOptions } from './options.ts'
 
 /** Everything that is known about a disk before its first byte is written. */
@@ -36,7 +39,8 @@ export interface Machine {
  * @throws BootableError of every step; nothing has been written to an artifact by then
  */
 export async function prepareMachine(image: Image, options: MachineOptions = {}): Promise<Machine> {
-  const { blueprint, runtime = portableRuntime, signal, onProgress } = options
+  const { blueprint, runtime = portableRuntime, signal } = options
+  const onProgress = options.onProgress && tellOnce(options.onProgress)
   const operation = { ...(signal && { signal }), ...(onProgress && { onProgress }), runtime }
   refuseUnsupported(options)
   for (const { key, message } of blueprint ? unheededCustomizations(blueprint, 'disk') : []) {
@@ -46,17 +50,12 @@ export async function prepareMachine(image: Image, options: MachineOptions = {})
   const clock = options.clock ?? imageTime(image)
   checkClock(clock)
 
-  const tree = await unpackImage(image, { ...operation, cache: options.cache ?? memoryLayerCache() })
-  const system = await deployPlain(tree, {
+  const system = await deployImage(image, {
+    ...options,
     ...operation,
-    architecture: parseArchitecture(image.platform.architecture),
-    labels: image.config.value.config?.Labels ?? {},
     seed,
     clock,
-    ...(blueprint && { blueprint }),
-    ...(options.defaultKernelArguments !== undefined && {
-      defaultKernelArguments: options.defaultKernelArguments,
-    }),
+    cache: options.cache ?? memoryLayerCache(),
   })
   for (const warning of system.warnings) onProgress?.({ type: 'warning', ...warning })
 
@@ -74,9 +73,45 @@ export async function prepareMachine(image: Image, options: MachineOptions = {})
     bootloader: options.bootloader ?? 'auto',
   })
   onProgress?.({ type: 'note', message: bootloader.reason })
+  await (system.layout === 'ostree' ? labelOstree(system, mounts) : labelPlain(system))
   const plan = planDisk(system, diskOptions)
   const commandLine = composeKernelArguments(system, mounts)
   return { image, system, mounts, bootloader, commandLine, plan, seed, clock }
+}
+
+/** Chooses the layout and deploys the image in it. */
+async function deployImage(
+  image: Image,
+  options: MachineOptions & DeploymentOptions & FetchLayersOptions,
+): Promise<InstalledSystem> {
+  const { onProgress, targetReference } = options
+  const { layout, problem } = await chooseLayout(image, options)
+  if (problem !== undefined) {
+    onProgress?.({ type: options.layout === 'ostree' ? 'warning' : 'note', message: problem })
+  }
+  if (layout === 'plain') {
+    return deployPlain(await unpackImage(image, options), {
+      ...options,
+      architecture: image.platform.architecture,
+      labels: image.config.value.config?.Labels ?? {},
+    })
+  }
+  if (targetReference !== undefined) return deployOstree(image, { ...options, targetReference })
+  throw new BootableError<CoreErrorCode>(
+    'TARGET_REFERENCE_MISSING',
+    'nobody has said where the machine updates from',
+    { hint: 'give targetReference, such as quay.io/example/os:latest, or the layout plain' },
+  )
+}
+
+/** Progress, but not that a thing is there which has been told of before: layers are asked for twice. */
+function tellOnce(onProgress: (event: ProgressEvent) => void): (event: ProgressEvent) => void {
+  const told = new Set<string>()
+  return (event) => {
+    if (event.type === 'skip' && told.has(event.id)) return
+    if ('id' in event) told.add(event.id)
+    onProgress(event)
+  }
 }
 
 function chooseRootFilesystem(
