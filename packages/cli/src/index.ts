@@ -1,7 +1,10 @@
 import { CommanderError } from 'commander'
 import { translateArguments } from './arguments.ts'
+import { EXIT } from './exit.ts'
 import { createProgram } from './program.ts'
 import { formatError } from './render/message.ts'
+
+export { EXIT } from './exit.ts'
 
 /** How the command ends: the number that a shell sees. */
 export const EXIT = { success: 0, failure: 1, usage: 2, interrupted: 130, terminated: 143 } as const
@@ -29,14 +32,18 @@ export async function main(args: readonly string[]): Promise<number> {
     return { name, handle }
   })
   let broken: Error | undefined
+  let status: number = EXIT.success
   watchStreams((error) => {
     broken = error
     controller.abort(error)
   })
   try {
-    await createProgram(controller.signal).parseAsync(translateArguments(args), { from: 'user' })
+    const program = createProgram(controller.signal, (other) => {
+      status = other
+    })
+    await program.parseAsync(translateArguments(args), { from: 'user' })
     if (broken) throw broken
-    return EXIT.success
+    return status
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.success : EXIT.usage
     process.stderr.write(formatError(error))

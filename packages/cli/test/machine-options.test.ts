@@ -33,13 +33,16 @@ function fileOf(name: string, content: string): string {
 
 describe('flags that describe a machine', () => {
   it('leave everything to the pipeline by default', async () => {
-    expect(await optionsOf()).toEqual({ bootloader: 'auto' })
+    expect(await optionsOf()).toEqual({ bootloader: 'auto', layout: 'auto' })
   })
 
   it.each<[args: string[], options: object]>([
     [['--rootfs', 'ext4'], { rootfs: 'ext4' }],
     [['--size', '20 GiB'], { size: 20 * GiB }],
     [['--size', 'minimum'], { size: 'minimum' }],
+    [['--layout', 'plain'], { layout: 'plain' }],
+    [['--target-imgref', 'quay.io/a/b:1'], { targetReference: 'quay.io/a/b:1' }],
+    [['--stateroot', 'os'], { stateroot: 'os' }],
     [['--target-arch', 'arm64'], { platform: 'arm64' }],
     [['--seed', ''], { seed: '' }],
     [['--cache', '/a/b'], { cache: '/a/b' }],
@@ -49,7 +52,7 @@ describe('flags that describe a machine', () => {
     [['--bootloader', 'systemd-boot'], { bootloader: 'systemd-boot' }],
     [['--updates', 'on'], { blueprint: { customizations: { updates: { enabled: true } } } }],
   ])('%j', async (args, options) => {
-    expect(await optionsOf(...args)).toEqual({ bootloader: 'auto', ...options })
+    expect(await optionsOf(...args)).toEqual({ bootloader: 'auto', layout: 'auto', ...options })
   })
 
   it.each([
@@ -57,6 +60,7 @@ describe('flags that describe a machine', () => {
     [['--size', '-5']],
     [['--rootfs', 'zfs']],
     [['--bootloader', 'lilo']],
+    [['--layout', 'bootc']],
     [['--updates', 'maybe']],
     [['--seed']],
   ])('are refused as %j', (args) => {

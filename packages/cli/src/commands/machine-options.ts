@@ -11,6 +11,9 @@ export interface MachineFlags {
   readonly rootfs?: 'ext4'
   readonly size?: number | 'minimum'
   readonly bootloader?: 'auto' | 'grub' | 'systemd-boot' | 'none'
+  readonly layout?: 'auto' | 'ostree' | 'plain'
+  readonly targetImgref?: string
+  readonly stateroot?: string
   readonly targetArch?: string
   readonly seed?: string
   readonly updates?: 'on' | 'off'
@@ -30,6 +33,13 @@ export function addMachineFlags(command: Command): Command {
         .choices(['auto', 'grub', 'systemd-boot', 'none'])
         .default('auto'),
     )
+    .addOption(
+      new Option('--layout <name>', 'layout of the installed system')
+        .choices(['auto', 'ostree', 'plain'])
+        .default('auto'),
+    )
+    .option('--target-imgref <image>', 'where the machine updates from, if not from <image>')
+    .option('--stateroot <name>', 'name of the stateroot in the ostree layout')
     .option('--target-arch <arch>', 'architecture to pick from an image index, such as arm64')
     .addOption(
       new Option('--updates <choice>', 'automatic updates, whatever the image and the blueprint say').choices(
@@ -66,6 +76,9 @@ export async function readMachineFlags(
     ...(flags.rootfs && { rootfs: flags.rootfs }),
     ...(flags.size !== undefined && { size: flags.size }),
     ...(flags.bootloader && { bootloader: flags.bootloader }),
+    ...(flags.layout && { layout: flags.layout }),
+    ...(flags.targetImgref !== undefined && { targetReference: flags.targetImgref }),
+    ...(flags.stateroot !== undefined && { stateroot: flags.stateroot }),
     ...(flags.targetArch !== undefined && { platform: flags.targetArch }),
     ...(flags.seed !== undefined && { seed: flags.seed }),
     ...(flags.cache !== true && { cache: flags.cache as string | false }),

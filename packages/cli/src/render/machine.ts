@@ -7,6 +7,7 @@ export function describeMachine(machine: Machine): object {
     image: { digest: image.manifest.descriptor.digest, reference: image.reference, platform: image.platform },
     system: {
       layout: system.layout,
+      ...(system.deployment && { deployment: system.deployment }),
       architecture: system.architecture,
       osRelease: system.osRelease,
       kernel: system.kernel,
