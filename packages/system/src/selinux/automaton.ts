@@ -1,4 +1,5 @@
-import type { ByteSet, Pattern } from './pattern.ts'
+import type { ByteSet } from './byte-set.ts'
+import type { Pattern } from './pattern.ts'
 
 /** A place in the patterns, and where one gets from it. Most places have one way; the rest is not made. */
 interface State {
@@ -31,7 +32,7 @@ interface Configuration {
 /** Five times the places of Debian's policy: a bound for what a hostile one makes us remember. */
 const MAX_STATES = 250_000
 
-/** Places in all remembered configurations, some tens of megabytes; then they are forgotten. */
+/** Some tens of megabytes of configurations. */
 const MAX_REMEMBERED = 2_000_000
 
 /** The patterns have more places than this page wants to hold. */
@@ -53,12 +54,18 @@ export class Automaton {
   private size = 0
   private searches = 0
   private remembered = 0
-  /** By a hash of their ids. */
+  /** By a hash of their ids; all forgotten when they become too many. */
   private readonly configurations = new Map<number, Configuration[]>()
   private readonly first: Configuration
 
-  /** @throws AutomatonLimitError */
-  constructor(patterns: Iterable<readonly [number: number, pattern: Pattern]>) {
+  private readonly limit: number
+
+  /**
+   * @param limit places in all configurations that are remembered at once
+   * @throws AutomatonLimitError
+   */
+  constructor(patterns: Iterable<readonly [number: number, pattern: Pattern]>, limit = MAX_REMEMBERED) {
+    this.limit = limit
     const start = this.state()
     for (const [number, pattern] of patterns) this.add(pattern, number, start)
     this.first = this.configuration(reach([start], 'atStart'))
@@ -84,13 +91,15 @@ export class Automaton {
   private add(pattern: Pattern, number: number, start: State): void {
     const items = pattern.kind === 'sequence' ? pattern.items : [pattern]
     let state = start
-    let index = items[0]?.kind === 'start' ? 1 : 0
-    for (; index > 0; index++) {
-      const item = items[index]
-      if (item?.kind !== 'byte') break
-      state = this.behind(state, item.value)
+    let shared = 0
+    if (items[0]?.kind === 'start') {
+      const end = items.findIndex((item, index) => index > 0 && item.kind !== 'byte')
+      shared = end < 0 ? items.length : end
+      for (const item of items.slice(1, shared)) {
+        if (item.kind === 'byte') state = this.behind(state, item.value)
+      }
     }
-    const rest: Pattern = { kind: 'sequence', items: items.slice(index) }
+    const rest: Pattern = { kind: 'sequence', items: items.slice(shared) }
     this.branch(this.build(rest, this.branch(state))).accepts = number
   }
 
@@ -195,7 +204,7 @@ export class Automaton {
     const known = bucket.find((configuration) => equalIds(configuration.ids, ids))
     if (known) return known
     this.remembered += states.length + 1
-    if (this.remembered > MAX_REMEMBERED) this.forget()
+    if (this.remembered > this.limit) this.forget()
     const made: Configuration = { ids, states, next: new Map() }
     this.configurations.set(hash, [...bucket, made])
     return made

@@ -1,5 +1,4 @@
-/** Bytes that a pattern accepts at one place: 256 flags. */
-export type ByteSet = Uint8Array
+import { type ByteSet, classEscape, complement, include, POSIX_CLASSES, ranges } from './byte-set.ts'
 
 /**
  * A regular expression as libselinux hands it to PCRE, with `PCRE2_DOTALL` and without `PCRE2_UTF`: it works
@@ -36,32 +35,6 @@ const MAX_REPEAT = 65_535
 /** `parens_nest_limit`, PCRE2's default. */
 const MAX_DEPTH = 250
 
-/** Predefined sets of PCRE in the C locale, pcre2pattern(3). The capital letter is the complement. */
-const CLASS_ESCAPES: Readonly<Record<string, ByteSet>> = {
-  d: ranges('09'),
-  h: ranges('\t\t  \xa0\xa0'),
-  s: ranges('\t\r  '),
-  v: ranges('\n\r\x85\x85'),
-  w: ranges('09AZ__az'),
-}
-
-const POSIX_CLASSES: Readonly<Record<string, ByteSet>> = {
-  alnum: ranges('09AZaz'),
-  alpha: ranges('AZaz'),
-  ascii: ranges('\0\x7f'),
-  blank: ranges('\t\t  '),
-  cntrl: ranges('\0\x1f\x7f\x7f'),
-  digit: ranges('09'),
-  graph: ranges('!~'),
-  lower: ranges('az'),
-  print: ranges(' ~'),
-  punct: ranges('!/:@[`{~'),
-  space: ranges('\t\r  '),
-  upper: ranges('AZ'),
-  word: ranges('09AZ__az'),
-  xdigit: ranges('09AFaf'),
-}
-
 const CONTROL_ESCAPES: Readonly<Record<string, number>> = { a: 7, e: 27, f: 12, n: 10, r: 13, t: 9 }
 
 /** What `\` and a letter would mean to PCRE, and no automaton can do. */
@@ -78,6 +51,8 @@ const REFUSED_ESCAPES: Readonly<Record<string, string>> = {
 const START: Pattern = { kind: 'start' }
 const END: Pattern = { kind: 'end' }
 const EMPTY: Pattern = { kind: 'sequence', items: [] }
+/** PCRE lets no quantifier follow these. */
+const UNREPEATABLE: ReadonlySet<Pattern> = new Set([START, END, EMPTY])
 const ANY: Pattern = { kind: 'bytes', set: ranges('\0\xff') }
 const NEWLINE: Pattern = {
   kind: 'choice',
@@ -137,7 +112,7 @@ class PatternParser {
       }
       if (this.take('\\E')) continue
       const atom = this.atom(depth)
-      if (atom) items.push(this.repeated(atom))
+      if (atom) items.push(UNREPEATABLE.has(atom) ? atom : this.repeated(atom))
     }
     return items.length === 1 ? (items[0] as Pattern) : { kind: 'sequence', items }
   }
@@ -283,7 +258,7 @@ class PatternParser {
     const rest = this.text.slice(this.position)
     const number =
       character === 'x'
-        ? (/^\{([0-9A-Fa-f]+)\}/.exec(rest) ?? /^([0-9A-Fa-f]{0,2})/.exec(rest))
+        ? /^(?:\{([0-9A-Fa-f]+)\}|(?!\{)([0-9A-Fa-f]{0,2}))/.exec(rest)
         : character === 'o'
           ? /^\{([0-7]+)\}/.exec(rest)
           : character === '0'
@@ -291,7 +266,7 @@ class PatternParser {
             : undefined
     if (number) {
       this.position += number[0].length
-      const value = Number.parseInt(number[1] || '0', character === 'x' ? 16 : 8)
+      const value = Number.parseInt(number[1] || number[2] || '0', character === 'x' ? 16 : 8)
       return value < 256 ? value : this.fail('a number above one byte', offset)
     }
     if (character === 'c' && /^[ -~]/.test(rest)) return this.next().toUpperCase().charCodeAt(0) ^ 0x40
@@ -308,11 +283,12 @@ class PatternParser {
       if (this.position >= this.text.length) this.fail('[ is not closed', offset)
       if (this.take('\\Q') || this.take('\\E')) this.fail('\\Q in a class', offset)
       const low = this.classItem(set)
-      // A - at the end, or next to a set, is itself.
-      if (low === undefined || !/^-[^\]]/.test(this.text.slice(this.position))) {
+      // A - at the end is itself.
+      if (!/^-[^\]]/.test(this.text.slice(this.position))) {
         if (low !== undefined) set[low] = 1
         continue
       }
+      if (low === undefined) this.fail('a range that begins in a class', offset)
       this.position++
       const high = this.classItem(set)
       if (high === undefined) this.fail('a range that ends in a class', offset)
@@ -379,27 +355,4 @@ function choose(branches: readonly Pattern[]): Pattern {
 
 function byte(value: number): Pattern {
   return { kind: 'byte', value }
-}
-
-/** `\d` and its like; the capital letter is the complement. */
-function classEscape(character: string): ByteSet | undefined {
-  const set = CLASS_ESCAPES[character.toLowerCase()]
-  return set && character !== character.toLowerCase() ? complement(set) : set
-}
-
-/** A set from pairs of first and last characters. */
-function ranges(pairs: string): ByteSet {
-  const set = new Uint8Array(256)
-  for (let index = 0; index < pairs.length; index += 2) {
-    set.fill(1, pairs.charCodeAt(index), pairs.charCodeAt(index + 1) + 1)
-  }
-  return set
-}
-
-function complement(set: ByteSet): ByteSet {
-  return set.map((flag) => 1 - flag)
-}
-
-function include(set: ByteSet, other: ByteSet): void {
-  for (let value = 0; value < 256; value++) if (other[value]) set[value] = 1
 }
