@@ -25,7 +25,7 @@ import {
   putInode,
   walkTree,
 } from '@bootable/tree'
-import * as fc from 'fast-check'
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { differences } from '../../tooling/compliance/filesystem.ts'
 import { isLinuxName, LINUX_LIMITS } from '../../tooling/compliance/limits.ts'

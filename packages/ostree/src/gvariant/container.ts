@@ -8,10 +8,12 @@ export function array<T>(element: Codec<T>): Codec<readonly T[]> {
   return {
     type,
     alignment,
-    encode(values) {
-      const parts = values.map((value) => ({ bytes: element.encode(value), alignment }))
-      return assemble(parts, (ends) => ends)
-    },
+    encode: (values) =>
+      assemble(
+        values,
+        () => element,
+        values.map((_, index) => index),
+      ),
     decode(bytes, offset) {
       if (bytes.length === 0) return []
       const width = storedWidth(bytes.length)
@@ -59,17 +61,15 @@ function record<T extends readonly unknown[]>(type: string, members: Members<T>)
   const codecs: readonly Codec<unknown>[] = members
   const last = codecs.length - 1
   const isFramed = (index: number): boolean => index < last && codecs[index]?.size === undefined
-  const framed = codecs.filter((_, index) => isFramed(index)).length
+  const offsetOrder = codecs
+    .map((_, index) => index)
+    .filter(isFramed)
+    .reverse()
+  const framed = offsetOrder.length
   return {
     type,
     alignment: Math.max(...codecs.map(({ alignment }) => alignment)) as Codec<T>['alignment'],
-    encode(values) {
-      const parts = codecs.map((codec, index) => ({
-        bytes: codec.encode(values[index]),
-        alignment: codec.alignment,
-      }))
-      return assemble(parts, (ends) => ends.filter((_, index) => isFramed(index)).reverse())
-    },
+    encode: (values) => assemble(values, (index) => codecs[index] as Codec<unknown>, offsetOrder),
     decode(bytes, offset) {
       const width = storedWidth(bytes.length)
       const body = bytes.length - framed * width
@@ -100,22 +100,33 @@ function record<T extends readonly unknown[]>(type: string, members: Members<T>)
   }
 }
 
-interface Part {
-  readonly bytes: Uint8Array
-  readonly alignment: number
-}
-
-/** Lays parts one after another, each at its alignment, and the framing offsets behind. */
-function assemble(parts: readonly Part[], framing: (ends: number[]) => number[]): Uint8Array {
+/**
+ * Lays values one after another, each at its alignment, and behind them where those of `framed` end, in
+ * that order.
+ */
+function assemble<T>(
+  values: readonly T[],
+  codecOf: (index: number) => Codec<T>,
+  framed: readonly number[],
+): Uint8Array {
+  const parts: Uint8Array[] = []
+  const ends: number[] = []
   let length = 0
-  const ends = parts.map(({ bytes, alignment }) => {
-    length = align(length, alignment) + bytes.length
-    return length
-  })
-  const offsets = framing(ends)
-  const width = framingWidth(length, offsets.length)
-  const joined = new Uint8Array(length + offsets.length * width)
-  for (const [index, { bytes }] of parts.entries()) joined.set(bytes, (ends[index] as number) - bytes.length)
-  for (const [index, end] of offsets.entries()) writeFraming(joined, length + index * width, width, end)
+  for (let index = 0; index < values.length; index++) {
+    const codec = codecOf(index)
+    const part = codec.encode(values[index] as T)
+    length = align(length, codec.alignment) + part.length
+    parts.push(part)
+    ends.push(length)
+  }
+  const width = framingWidth(length, framed.length)
+  const joined = new Uint8Array(length + framed.length * width)
+  for (let index = 0; index < parts.length; index++) {
+    const part = parts[index] as Uint8Array
+    joined.set(part, (ends[index] as number) - part.length)
+  }
+  for (let index = 0; index < framed.length; index++) {
+    writeFraming(joined, length + index * width, width, ends[framed[index] as number] as number)
+  }
   return joined
 }

@@ -23,6 +23,7 @@ export function encodeXattrs(xattrs: ReadonlyMap<string, Uint8Array>): Uint8Arra
 
 /** The attributes that an object has: those with a value. See {@link encodeXattrs}. */
 export function keptXattrs(xattrs: ReadonlyMap<string, Uint8Array>): Map<string, Uint8Array> {
+  if (xattrs.size === 0) return new Map()
   return new Map([...xattrs].filter(([, value]) => value.length > 0))
 }
 

@@ -7,8 +7,15 @@ import { decodeDirmeta } from '../object/dirmeta.ts'
 import { decodeDirtree } from '../object/dirtree.ts'
 import type { Repository } from './repository.ts'
 
-/** Names of one commit; a hostile tree may show one subtree under very many. */
-const MAX_NAMES = 4_000_000
+/** Options of {@link checkoutCommit}. */
+export interface CheckoutOptions {
+  /**
+   * Names of one commit: a hostile tree may show one subtree under very many.
+   * @defaultValue 4 000 000
+   */
+  readonly maxNames?: number
+}
+
 /** `PATH_MAX` leaves room for no more; an unverified repository may even hold a tree that contains itself. */
 const MAX_DEPTH = 2048
 
@@ -19,13 +26,23 @@ const MAX_DEPTH = 2048
  * @throws BootableError `OSTREE_OBJECT_MISSING`, `LIMIT_EXCEEDED`
  * @throws FormatError when an object is malformed
  */
-export function checkoutCommit(repository: Repository, commit: Checksum): FileTree {
+export function checkoutCommit(
+  repository: Repository,
+  commit: Checksum,
+  options: CheckoutOptions = {},
+): FileTree {
   const { tree, meta } = readCommit(repository, commit)
-  return checkoutTree(repository, tree, meta)
+  return checkoutTree(repository, tree, meta, options)
 }
 
 /** The tree of a `dirtree` and a `dirmeta` object. See {@link checkoutCommit}. */
-export function checkoutTree(repository: Repository, tree: Checksum, meta: Checksum): FileTree {
+export function checkoutTree(
+  repository: Repository,
+  tree: Checksum,
+  meta: Checksum,
+  options: CheckoutOptions = {},
+): FileTree {
+  const { maxNames = 4_000_000 } = options
   const root = makeDirectory(repository, meta)
   const pending = [{ directory: root, tree, depth: 1 }]
   let names = 0
@@ -34,9 +51,9 @@ export function checkoutTree(repository: Repository, tree: Checksum, meta: Check
     const { depth } = next
     const { entries } = next.directory
     names += files.size + directories.size
-    if (names > MAX_NAMES) {
-      throw new BootableError('LIMIT_EXCEEDED', `the tree has more than ${MAX_NAMES} names`, {
-        details: { limit: MAX_NAMES },
+    if (names > maxNames) {
+      throw new BootableError('LIMIT_EXCEEDED', `the tree has more than ${maxNames} names`, {
+        details: { limit: maxNames },
       })
     }
     if (depth > MAX_DEPTH) throw invalidObject('dirtree', `directories are nested deeper than ${MAX_DEPTH}`)

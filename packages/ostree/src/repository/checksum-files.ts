@@ -1,4 +1,5 @@
 import {
+  type ByteSource,
   type GatherPiece,
   gather,
   type Hash,
@@ -52,7 +53,7 @@ export async function checksumFiles(
   onProgress?.({ type: 'start', id, label: 'ostree objects', unit: 'bytes', total })
   let done = 0
   let hash: Hash | undefined
-  for await (const window of readWindows(pending, signal)) {
+  for await (const window of readWindows(inReadingOrder(pending), signal)) {
     for (const { inode, data, first, last } of window) {
       if (first) hash = runtime.createHash('sha256').update(encodeFileHeader(inode))
       if (data.length > 0) hash?.update(data)
@@ -78,6 +79,24 @@ interface Stretch {
 
 function sizeOf(inode: FileInode): number {
   return inode.type === 'file' ? inode.content.size : 0
+}
+
+/**
+ * Files as their contents lie in the sources underneath, so that neighbours are read together whatever the
+ * order in which they were named. Sources follow each other as they come.
+ */
+function inReadingOrder(files: Iterable<FileInode>): FileInode[] {
+  const ranks = new Map<ByteSource, number>()
+  const places = [...files].map((inode) => {
+    if (inode.type === 'symlink') return { inode, rank: -1, offset: 0 }
+    let source = inode.content
+    let offset = 0
+    for (; source.window; source = source.window.source) offset += source.window.offset
+    const rank = ranks.get(source) ?? ranks.size
+    ranks.set(source, rank)
+    return { inode, rank, offset }
+  })
+  return places.sort((a, b) => a.rank - b.rank || a.offset - b.offset).map(({ inode }) => inode)
 }
 
 /** Contents in order, a window at a time; a window's bytes are gone when the next but one is asked for. */
