@@ -19,14 +19,14 @@ export interface WriteDiskOptions extends OperationOptions, RuntimeOptions {}
  */
 export async function writeDisk(
   plan: DiskPlan,
-  system: Pick<InstalledSystem, 'sysroot'>,
+  system: Pick<InstalledSystem, 'sysroot' | 'deployment'>,
   device: BlockDevice,
   options: WriteDiskOptions = {},
 ): Promise<void> {
   options.signal?.throwIfAborted()
   checkPartitionTable(plan, device)
   const paths = plan.partitions.flatMap(({ filesystem }) => filesystem?.path ?? [])
-  const trees = carveTree(system.sysroot, paths)
+  const trees = carveTree(system.sysroot, paths, system)
   const work = plan.partitions.flatMap((partition) => {
     const { filesystem } = partition
     return filesystem ? [{ partition, filesystem, driver: driverOf(filesystem.type) }] : []

@@ -28,7 +28,10 @@ export interface PlanDiskOptions {
 }
 
 /** The part of an installed system that a plan depends on. */
-export type PlannedSystem = Pick<InstalledSystem, 'architecture' | 'layout' | 'sysroot' | 'imageSize'>
+export type PlannedSystem = Pick<
+  InstalledSystem,
+  'architecture' | 'layout' | 'sysroot' | 'deployment' | 'imageSize'
+>
 
 /** Options that have been checked, with the partitions that they come to. */
 export interface CheckedOptions {

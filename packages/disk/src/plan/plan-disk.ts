@@ -22,7 +22,7 @@ export function planDisk(system: PlannedSystem, options: PlanDiskOptions): DiskP
   const checked = checkOptions(system, options)
   const { entries, seed, sectorSize } = checked
   const paths = entries.flatMap(({ filesystem }) => filesystem?.path ?? [])
-  const trees = carveTree(system.sysroot, paths)
+  const trees = carveTree(system.sysroot, paths, system)
   const sizes = entries.map((entry) => leastSize(entry, trees, system, checked))
 
   const needed = diskSize(

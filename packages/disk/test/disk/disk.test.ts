@@ -92,6 +92,18 @@ describe('carveTree', () => {
     expect(lookup(boot, 'vmlinuz')).toBe(lookup(tree, 'boot/vmlinuz'))
   })
 
+  test('/var of the ostree layout is taken from its stateroot', () => {
+    const tree = createTree()
+    putInode(tree, 'ostree/deploy/os/var/lib/data/file', createFile('x'))
+    const deployment = { stateroot: 'os', commit: '0', path: 'ostree/deploy/os/deploy/0.0', reference: '' }
+    const trees = carveTree(tree, ['/', '/var/lib/data'], { deployment })
+    expect(lookup(trees.get('/var/lib/data') as FileTree, 'file')?.type).toBe('file')
+    expect(lookup(trees.get('/') as FileTree, 'ostree/deploy/os/var/lib/data')).toMatchObject({
+      entries: new Map(),
+    })
+    expect(lookup(trees.get('/') as FileTree, 'var')).toBeUndefined()
+  })
+
   test('a file in the way of a mount point is an error', () => {
     expect(() => carveTree(sampleTree(), ['/', '/boot/vmlinuz/deeper'])).toThrow('/boot/vmlinuz is a file')
   })
