@@ -38,6 +38,7 @@ const tools = requireTool(
 )
 
 const PASSWORD = 'correct horse battery'
+const PLAIN = ['--layout', 'plain', '--type', 'raw']
 
 async function sha256(path: string): Promise<string> {
   const hash = createHash('sha256')
@@ -45,7 +46,7 @@ async function sha256(path: string): Promise<string> {
   return hash.digest('hex')
 }
 
-describe.runIf(fixture && zstd && tools)('a Debian image, by an unprivileged user', () => {
+describe.runIf(fixture && zstd && tools)('a plain Debian system, by an unprivileged user', () => {
   if (!fixture || !zstd) return
   const folder = temporaryFolder()
   let converter: Converter
@@ -64,10 +65,8 @@ describe.runIf(fixture && zstd && tools)('a Debian image, by an unprivileged use
     converter = await prepareConverter((key) => ({
       user: [{ name: 'anna', description: 'Anna', password: PASSWORD, key, groups: ['sudo'] }],
     }))
-    const output = await converter.build(
-      ['--type', 'raw', '--type', 'qcow2', `oci-archive:${fixture.archive}`],
-      'first',
-    )
+    const first = [...PLAIN, '--type', 'qcow2', `oci-archive:${fixture.archive}`]
+    const output = await converter.build(first, 'first')
     raw = join(output, 'image/disk.raw')
     qcow2 = join(output, 'qcow2/disk.qcow2')
     disk = await open(raw)
@@ -98,7 +97,7 @@ describe.runIf(fixture && zstd && tools)('a Debian image, by an unprivileged use
     const { layers } = JSON.parse(await inspectRaw(layout)) as { layers: { digest: string }[] }
     for (const { digest } of layers) rmSync(join(layout, 'blobs', ...digest.split(':')))
     await runOk('chmod', ['-R', 'a+rX', layout])
-    const output = await converter.build(['--type', 'raw', `oci:${layout}:latest`], 'again')
+    const output = await converter.build([...PLAIN, `oci:${layout}:latest`], 'again')
     expect(await sha256(join(output, 'image/disk.raw'))).toBe(digest)
   })
 
@@ -112,14 +111,14 @@ describe.runIf(fixture && zstd && tools)('a Debian image, by an unprivileged use
         { timeout: 120_000 },
       )
       const output = await converter.build(
-        ['--type', 'raw', '--no-cache', `docker://${registry.host}/lab/machine:1`],
+        [...PLAIN, '--no-cache', `docker://${registry.host}/lab/machine:1`],
         'registry',
       )
       expect(await sha256(join(output, 'image/disk.raw'))).toBe(digest)
     } finally {
       await registry.close()
     }
-    const output = await converter.build(['--type', 'raw', `oci-archive:${zstd.archive}`], 'zstd')
+    const output = await converter.build([...PLAIN, `oci-archive:${zstd.archive}`], 'zstd')
     const other = await open(join(output, 'image/disk.raw'))
     // The seed follows from the digest: uuids and salts are others, of the same length.
     expect(await differences(await rootTree(disk), await rootTree(other), { contents: false })).toEqual([])
