@@ -6,9 +6,6 @@ import { formatError } from './render/message.ts'
 
 export { EXIT } from './exit.ts'
 
-/** How the command ends: the number that a shell sees. */
-export const EXIT = { success: 0, failure: 1, usage: 2, interrupted: 130, terminated: 143 } as const
-
 const SIGNALS = { SIGINT: EXIT.interrupted, SIGTERM: EXIT.terminated } as const
 
 /**

@@ -7,5 +7,7 @@ export type CoreErrorCode =
   | 'BLUEPRINT_UNSUPPORTED'
   | 'INSPECT_UNKNOWN'
   | 'CLOCK_INVALID'
+  /** The machine on a disk does not follow an image. */
+  | 'UPDATE_UNAVAILABLE'
   /** A machine of the ostree layout has to know where it updates from. */
   | 'TARGET_REFERENCE_MISSING'

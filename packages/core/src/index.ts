@@ -13,12 +13,21 @@ export {
 } from '@bootable/disk'
 export { writeQcow2 } from '@bootable/disk/qcow2'
 export { copyImage, type Image, type ImageStore, openImage, unpackImage } from '@bootable/oci'
-export { deployOstree } from '@bootable/ostree'
+export {
+  checkUpdate,
+  type Deployment,
+  deployOstree,
+  readDeployments,
+  readSysroot,
+  type Sysroot,
+  type UpdateCheck,
+} from '@bootable/ostree'
 export { registryStore } from '@bootable/registry'
 export { deployPlain, type InstalledSystem, type MountPoint, writeMounts } from '@bootable/system'
 
 export type { CoreErrorCode } from './errors.ts'
 export * from './inspect/disk.ts'
+export * from './inspect/disk-system.ts'
 export * from './inspect/image.ts'
 export * from './inspect/system.ts'
 export * from './output-types.ts'
@@ -29,3 +38,4 @@ export * from './pipeline/output.ts'
 export * from './pipeline/prepare.ts'
 export * from './seed.ts'
 export * from './source.ts'
+export * from './update/check-disk-update.ts'

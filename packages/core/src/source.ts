@@ -64,6 +64,11 @@ function invalid(text: string): BootableError<CoreErrorCode> {
   })
 }
 
+/** The reference under which the store at this address knows the image: a registry's store is opened with it. */
+export function storeReference(source: ImageSource): string {
+  return source.transport === 'docker' ? '' : source.reference
+}
+
 /** The text that {@link parseImageSource} reads. */
 export function formatImageSource(source: ImageSource): string {
   if (source.transport === 'docker') return `docker://${source.reference}`

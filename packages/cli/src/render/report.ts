@@ -1,5 +1,6 @@
 import { formatSize } from '@bootable/bytes'
-import type { DiskReport, ImageReport, SystemReport } from '@bootable/core'
+import type { DiskReport, DiskSystemReport, ImageReport, SystemReport } from '@bootable/core'
+import { formatDeployment, formatFinding, formatLabels } from './deployment.ts'
 import { formatPairs, formatTable } from './table.ts'
 
 /** What `inspect` prints without `--json`. */
@@ -35,7 +36,7 @@ function formatImage({
 function formatDisk({ format, size, uuid, partitions, system, note }: DiskReport): string {
   const facts = formatPairs([
     ['disk', `${format}, ${formatSize(size)} (${size} bytes), ${uuid}`],
-    ...(system ? systemPairs(system) : []),
+    ...(system ? diskSystemPairs(system) : []),
     ...(note === undefined ? [] : [['note', note] as const]),
   ])
   const rows = partitions.map(({ number, start, size: length, type, filesystem }) => [
@@ -48,14 +49,28 @@ function formatDisk({ format, size, uuid, partitions, system, note }: DiskReport
     filesystem?.uuid ?? '',
   ])
   const table = formatTable(['#', 'start', 'size', 'type', 'filesystem', 'label', 'uuid'], rows)
-  const entries = system?.bootEntries.map(({ id, title, linux, options }) =>
+  const parts = system?.layout === 'ostree' ? system.deployments.map(formatDeployment) : formatEntries(system)
+  return [facts, table, ...parts].join('\n')
+}
+
+function formatEntries(system: DiskSystemReport | undefined): string[] {
+  return (system?.bootEntries ?? []).map(({ id, title, linux, options }) =>
     formatPairs([
       ['boot entry', title ?? id],
       ['  linux', linux ?? ''],
       ['  options', options ?? ''],
     ]),
   )
-  return [facts, table, ...(entries ?? [])].join('\n')
+}
+
+function diskSystemPairs(system: DiskSystemReport): [string, string][] {
+  return [
+    ...systemPairs(system),
+    ['layout', system.layout],
+    // With ostree they differ from one deployment to the other.
+    ...(system.layout === 'plain' ? [['labels', formatLabels(system.labels)] as [string, string]] : []),
+    ...system.findings.map(formatFinding),
+  ]
 }
 
 function systemPairs({ osRelease, kernels }: SystemReport): [string, string][] {

@@ -1,10 +1,39 @@
 import { BootableError } from '@bootable/bytes'
-import type { DiskReport, ImageReport } from '@bootable/core'
+import type { Deployment, DiskReport, ImageReport, UpdateCheck } from '@bootable/core'
 import { describe, expect, it } from 'vitest'
 import { formatError, formatWarning } from '../../src/render/message.ts'
 import { printable } from '../../src/render/printable.ts'
 import { formatReport } from '../../src/render/report.ts'
 import { formatPairs, formatTable } from '../../src/render/table.ts'
+import { formatUpdateCheck } from '../../src/render/update.ts'
+
+type Digest = UpdateCheck['deployed']['digest']
+
+describe('formatUpdateCheck', () => {
+  const check: UpdateCheck = {
+    reference: 'docker://quay.io/example/os:latest',
+    deployed: { digest: 'sha256:1' as Digest, version: '1', created: '2025-06-15T14:26:40Z' },
+    available: { digest: 'sha256:2' as Digest },
+    changed: true,
+    layers: { total: 12, missing: 3 },
+    bytes: 5 * 1024 ** 2,
+  }
+
+  it('shows both sides and what would be fetched', () => {
+    expect(formatUpdateCheck(check)).toBe(`\
+image      docker://quay.io/example/os:latest
+deployed   sha256:1, version 1, 2025-06-15T14:26:40Z
+available  sha256:2
+update     3 of 12 layers, 5 MiB to fetch
+`)
+  })
+
+  it('says why there is nothing to do', () => {
+    const same = { ...check, changed: false }
+    expect(formatUpdateCheck(same)).toContain('none: another manifest, but of the same image')
+    expect(formatUpdateCheck({ ...same, available: check.deployed })).toContain('the machine is up to date')
+  })
+})
 
 describe('formatTable', () => {
   it('aligns columns, numbers to the right', () => {
@@ -88,12 +117,20 @@ describe('formatReport', () => {
           filesystem: { type: 'vfat', label: 'EFI-SYSTEM', uuid: '7B77-95E7' },
         },
       ],
-      system,
+      system: {
+        ...system,
+        layout: 'plain',
+        labels: { labelled: 0, total: 3 },
+        deployments: [],
+        findings: [],
+      },
     }
     expect(formatReport(report)).toBe(`\
 disk    qcow2, 10 GiB (10737418240 bytes), u
 system  Test \\x1b[1mLinux
 kernel  6.1.0
+layout  plain
+labels  none
 
 #  start     size  type        filesystem  label       uuid
 1  1 MiB  501 MiB  EFI System  vfat        EFI-SYSTEM  7B77-95E7
@@ -104,6 +141,89 @@ boot entry  Test
 `)
     const { system: _, ...bare } = report
     expect(formatReport({ ...bare, note: 'damaged' })).toContain('note  damaged')
+  })
+
+  it('shows the deployments of a disk with ostree', () => {
+    const commit = '0123456789ab'.padEnd(64, '0')
+    const path = `ostree/deploy/default/deploy/${commit}.0`
+    const deployment: Deployment = {
+      path,
+      stateroot: 'default',
+      commit,
+      serial: 0,
+      isDefault: true,
+      bootEntry: {
+        path: 'boot/loader.1/entries/ostree-2.conf',
+        title: 'Test',
+        initrd: [],
+        options: 'rw quiet',
+      },
+      kernelArguments: ['rw', 'quiet'],
+      kernelVersion: '6.1.0',
+      origin: {
+        image: { transport: 'docker', name: 'quay.io/example/os:latest', signature: { type: 'unverified' } },
+        pinned: true,
+        localChanges: [],
+      },
+      base: 'b',
+      image: {
+        manifestDigest: 'sha256:1' as Digest,
+        version: '42.1',
+        labels: {},
+        layers: [{ digest: 'sha256:2' as Digest, size: 2048, stored: true }],
+      },
+      labels: { labelled: 5, total: 5 },
+      composefs: { image: true, enabled: 'yes' },
+      findings: [],
+    }
+    const older: Deployment = {
+      path,
+      stateroot: 'default',
+      commit,
+      serial: 1,
+      isDefault: false,
+      kernelArguments: [],
+      origin: { refspec: 'fixture/x86_64', pinned: false, localChanges: [] },
+      labels: { labelled: 2, total: 5 },
+      composefs: { image: false, enabled: 'no' },
+      findings: [{ path: 'boot/x', message: 'odd\x1b' }],
+    }
+    const text = formatReport({
+      kind: 'disk',
+      format: 'raw',
+      size: 1024,
+      uuid: 'u',
+      partitions: [],
+      system: {
+        ...system,
+        layout: 'ostree',
+        labels: deployment.labels,
+        deployments: [deployment, older],
+        findings: [],
+      },
+    })
+    expect(text.slice(text.indexOf('deployment'))).toBe(`\
+deployment   Test, boots by default, pinned
+  image      docker://quay.io/example/os:latest (signature not required)
+  digest     sha256:1
+  version    42.1
+  layers     1, 2 KiB
+  commit     ${commit}.0 of stateroot default
+  base       b
+  kernel     6.1.0
+  options    rw quiet
+  labels     all 5 names
+  composefs  there is an image, asked for: yes
+
+deployment   0123456789ab.1
+  image      none: follows fixture/x86_64
+  commit     ${commit}.1 of stateroot default
+  kernel     unknown
+  labels     2 of 5 names
+  composefs  no image, asked for: no
+  finding    /boot/x: odd\\x1b
+`)
+    expect(text).toContain('layout  ostree\n')
   })
 
   it('shows an image', () => {

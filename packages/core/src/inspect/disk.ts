@@ -1,7 +1,7 @@
 import { type ByteSource, FormatError, type OperationOptions, type RuntimeOptions } from '@bootable/bytes'
-import { openDisk, partitionTypeName, readDiskTree } from '@bootable/disk'
+import { type Disk, openDisk, partitionTypeName, readDiskTree } from '@bootable/disk'
 import { isQcow2, readQcow2 } from '@bootable/disk/qcow2'
-import { inspectSystem, type SystemReport } from './system.ts'
+import { type DiskSystemReport, inspectDiskSystem } from './disk-system.ts'
 
 /** One partition of a disk. Sizes in bytes. */
 export interface PartitionReport {
@@ -24,8 +24,29 @@ export interface DiskReport {
   readonly uuid: string
   readonly partitions: readonly PartitionReport[]
   /** Absent where no partition holds a root filesystem that can be read; `note` says why. */
-  readonly system?: SystemReport
+  readonly system?: DiskSystemReport
   readonly note?: string
+}
+
+/** A disk in a file, whatever the file's format. */
+export interface OpenedDiskFile {
+  readonly format: DiskReport['format']
+  /** Bytes that a machine sees. */
+  readonly size: number
+  readonly disk: Disk
+}
+
+/**
+ * Opens a disk in a raw or qcow2 file; `openDisk` does so for the bytes of the disk itself.
+ * @throws FormatError for a file that is no disk, or has no GUID partition table
+ */
+export async function openDiskFile(
+  file: ByteSource,
+  options: OperationOptions & RuntimeOptions = {},
+): Promise<OpenedDiskFile> {
+  const format = (await isQcow2(file)) ? 'qcow2' : 'raw'
+  const source = format === 'qcow2' ? await readQcow2(file, options) : file
+  return { format, size: source.size, disk: await openDisk(source, options) }
 }
 
 /**
@@ -36,9 +57,7 @@ export async function inspectDisk(
   file: ByteSource,
   options: OperationOptions & RuntimeOptions = {},
 ): Promise<DiskReport> {
-  const format = (await isQcow2(file)) ? 'qcow2' : 'raw'
-  const source = format === 'qcow2' ? await readQcow2(file, options) : file
-  const disk = await openDisk(source, options)
+  const { format, size, disk } = await openDiskFile(file, options)
   const partitions = disk.partitions.map(({ number, start, size, type, uuid, label, filesystem }) => ({
     number,
     start,
@@ -48,9 +67,9 @@ export async function inspectDisk(
     label,
     ...(filesystem && { filesystem }),
   }))
-  const report = { kind: 'disk', format, size: source.size, uuid: disk.uuid, partitions } as const
+  const report = { kind: 'disk', format, size, uuid: disk.uuid, partitions } as const
   try {
-    return { ...report, system: await inspectSystem(await readDiskTree(disk)) }
+    return { ...report, system: await inspectDiskSystem(await readDiskTree(disk), options) }
   } catch (error) {
     options.signal?.throwIfAborted()
     if (!(error instanceof Error)) throw error

@@ -1,4 +1,5 @@
 export * from './build.ts'
-export * from './inspect.ts'
+export * from './check-update.ts'
+export { type InspectFileOptions, inspectFile } from './inspect.ts'
 export * from './open-image.ts'
 export * from './outputs.ts'

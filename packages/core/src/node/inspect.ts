@@ -70,7 +70,8 @@ async function isDiskFile(path: string): Promise<boolean> {
 /** A sector, and a tar's header. */
 const HEAD = 512
 
-function noDisk(path: string, cause: FormatError): BootableError<CoreErrorCode> {
+/** What a format reader has to say about a file that was taken for a disk. */
+export function noDisk(path: string, cause: FormatError): BootableError<CoreErrorCode> {
   return unknown(`${path} is no disk that can be read: ${cause.message}`, cause)
 }
 

@@ -7,7 +7,7 @@ import { openDockerArchive, openLayout, openOciArchive } from '@bootable/oci/nod
 import { type RegistryOptions, registryStore } from '@bootable/registry'
 import { nodeRegistryOptions } from '@bootable/registry/node'
 import type { CoreErrorCode } from '../errors.ts'
-import { type ImageSource, parseImageSource } from '../source.ts'
+import { type ImageSource, parseImageSource, storeReference } from '../source.ts'
 
 /** Options of {@link openImageSource}. */
 export interface OpenImageSourceOptions extends OpenImageOptions {
@@ -34,22 +34,21 @@ export async function openImageSource(
   options: OpenImageSourceOptions = {},
 ): Promise<OpenedImage> {
   const source = (await recogniseFile(text)) ?? parseImageSource(text)
-  const store = await openStore(source, options)
+  const store = await openImageStore(source, options)
   const close = async (): Promise<void> => store.close?.()
   try {
-    return { image: await openImage(store, referenceOf(source), options), source, close }
+    return { image: await openImage(store, storeReference(source), options), source, close }
   } catch (error) {
     await close()
     throw error
   }
 }
 
-/** A registry store knows its reference already: it is part of the name. */
-function referenceOf(source: ImageSource): string {
-  return source.transport === 'docker' ? '' : source.reference
-}
-
-async function openStore(source: ImageSource, options: OpenImageSourceOptions): Promise<ImageStore> {
+/** Opens the place that an address names. @throws BootableError of the address and the store */
+export async function openImageStore(
+  source: ImageSource,
+  options: Pick<OpenImageSourceOptions, 'registry'> = {},
+): Promise<ImageStore> {
   switch (source.transport) {
     case 'docker':
       return registryStore(source.reference, { ...nodeRegistryOptions(), ...options.registry })
