@@ -1,7 +1,7 @@
 import { BootableError, type OperationOptions } from '@bootable/bytes'
 import { type FetchLayersOptions, fetchLayers, type Image, shortDigest } from '@bootable/oci'
-import { readSelinuxPolicy, type SystemWarning } from '@bootable/system'
-import { type FileTree, lookup } from '@bootable/tree'
+import { labelTree, readSelinuxPolicy, type SystemWarning } from '@bootable/system'
+import { type FileTree, type Inode, lookup } from '@bootable/tree'
 import type { OstreeErrorCode } from '../errors.ts'
 import type { Checksum } from '../object/checksum.ts'
 import { checkoutCommit } from '../repository/checkout.ts'
@@ -9,7 +9,6 @@ import { commitTree } from '../repository/commit-tree.ts'
 import type { Repository } from '../repository/repository.ts'
 import { readPrepareRoot } from '../sysroot/prepare-root.ts'
 import { type EncapsulatedCommit, importEncapsulated } from './encapsulated.ts'
-import { createLabeller } from './labels.ts'
 import type { NumberedLayer } from './layer-error.ts'
 import { filterLayer } from './layer-filter.ts'
 import { createLayerTree } from './layer-tree.ts'
@@ -174,9 +173,10 @@ async function labelTrees(
   if (trees.length === 0 || policy === 'none') return
   const selinux = await readSelinuxPolicy(mergeTrees(base, trees), { etc: 'usr/etc' })
   if (!selinux) return
-  const labeller = createLabeller(selinux)
-  for (const tree of new Set(trees)) labeller.label(tree)
-  if (base) labeller.label(base.tree)
+  const copies = new Map<Inode, readonly Inode[]>()
+  for (const { root } of [...new Set(trees), ...(base ? [base.tree] : [])]) {
+    labelTree(root, '/', selinux, { replace: true, hardLinks: 'split', copies })
+  }
 }
 
 function mergeTrees(base: EncapsulatedCommit | undefined, trees: readonly FileTree[]): FileTree {
