@@ -108,8 +108,7 @@ export function formatOf(inode: InodeType): number {
   return typeBits(inode as Inode)
 }
 
-/** Refuses a line of a file of contexts. */
-export function invalid(place: string, message: string): never {
+function invalid(place: string, message: string): never {
   throw new BootableError<SystemErrorCode>('CONFIGURATION_INVALID', `${place}: ${message}`, {
     details: { place },
     hint: 'libselinux would not read this policy either',

@@ -1,5 +1,5 @@
-import { utf8 } from '@bootable/bytes'
-import type { Directory, Inode } from '@bootable/tree'
+import { equalBytes, utf8 } from '@bootable/bytes'
+import type { Directory, Inode, WalkEntry } from '@bootable/tree'
 import { walkTree } from '@bootable/tree'
 import type { InstalledSystem } from '../installed-system.ts'
 import { readSelinuxPolicy, type SelinuxPolicy } from './policy.ts'
@@ -17,6 +17,8 @@ export interface LabelTreeOptions {
    * @defaultValue `first`
    */
   readonly hardLinks?: 'first' | 'split'
+  /** Labelled copies by their originals: one map for several trees keeps a file that they share one file. */
+  readonly copies?: Map<Inode, readonly Inode[]>
 }
 
 /**
@@ -35,39 +37,41 @@ export function labelTree(
   policy: SelinuxPolicy,
   options: LabelTreeOptions,
 ): void {
-  const copies = new Map<Inode, Inode[]>()
-  const parents = new Map([['', directory]])
+  const { hardLinks = 'first', copies = new Map<Inode, readonly Inode[]>() } = options
   const base = path.replace(/\/+$/, '')
-  for (const { path: below, inode } of walkTree({ root: directory })) {
-    const here = below === '' ? base || '/' : `${base}/${below}`
+  const wanted = ({ path: below, inode }: WalkEntry): Uint8Array | undefined =>
+    wantedLabel(inode, below === '' ? base || '/' : `${base}/${below}`, policy, options)
+
+  const entries = [...walkTree({ root: directory })]
+  // A name that the policy does not know leaves the choice to the next one, as in setfiles.
+  const first = new Map<Inode, Uint8Array | undefined>()
+  if (hardLinks === 'first') {
+    for (const entry of entries) first.set(entry.inode, first.get(entry.inode) ?? wanted(entry))
+  }
+  const parents = new Map([['', directory]])
+  for (const entry of entries) {
+    const { path: below, inode } = entry
+    const label = hardLinks === 'first' ? first.get(inode) : wanted(entry)
     if (inode.type === 'directory') {
       parents.set(below, inode)
-      setLabel(inode, wantedLabel(inode, here, policy, options))
-      continue
+      // A fresh map: copies of a directory may share the old one.
+      if (label) inode.xattrs = new Map(inode.xattrs).set(SELINUX_XATTR, label)
+    } else if (label) {
+      const slash = below.lastIndexOf('/')
+      const parent = parents.get(below.slice(0, Math.max(slash, 0))) as Directory
+      parent.entries.set(below.slice(slash + 1), labelledCopy(inode, label, copies))
     }
-    const slash = below.lastIndexOf('/')
-    const parent = parents.get(below.slice(0, Math.max(slash, 0))) as Directory
-    parent.entries.set(below.slice(slash + 1), labelled(inode, here, policy, options, copies))
   }
 }
 
-/** What stands under a name afterwards: the inode, or a copy with the label, shared by equal names. */
-function labelled(
-  inode: Inode,
-  path: string,
-  policy: SelinuxPolicy,
-  options: LabelTreeOptions,
-  copies: Map<Inode, Inode[]>,
-): Inode {
-  const known = copies.get(inode) ?? []
-  if (known[0] && options.hardLinks !== 'split') return known[0]
-  const label = wantedLabel(inode, path, policy, options)
-  const found = known.find((copy) => hasLabel(copy, label))
+/** The inode with a label: itself where it has that already, else the one copy that has. */
+function labelledCopy(inode: Inode, label: Uint8Array, copies: Map<Inode, readonly Inode[]>): Inode {
+  const known = [inode, ...(copies.get(inode) ?? [])]
+  const found = known.find(({ xattrs }) => equalBytes(xattrs.get(SELINUX_XATTR) ?? new Uint8Array(), label))
   if (found) return found
-  const made = hasLabel(inode, label) ? inode : { ...inode, xattrs: new Map(inode.xattrs) }
-  setLabel(made, label)
-  copies.set(inode, [...known, made])
-  return made
+  const copy: Inode = { ...inode, xattrs: new Map(inode.xattrs).set(SELINUX_XATTR, label) }
+  copies.set(inode, [...known.slice(1), copy])
+  return copy
 }
 
 /** The label that an inode should have; `undefined` where it keeps what it has. */
@@ -85,16 +89,6 @@ function wantedLabel(
 /** A context as the attribute holds it. */
 export function labelBytes(context: string): Uint8Array {
   return utf8(`${context}\0`)
-}
-
-function setLabel(inode: Inode, label: Uint8Array | undefined): void {
-  if (label) inode.xattrs.set(SELINUX_XATTR, label)
-}
-
-function hasLabel(inode: Inode, label: Uint8Array | undefined): boolean {
-  const value = inode.xattrs.get(SELINUX_XATTR)
-  if (!label) return true
-  return value?.length === label.length && value.every((byte, index) => byte === label[index])
 }
 
 /**

@@ -104,6 +104,32 @@ describe('labelTree', () => {
       for (const path of ['etc/shadow-', 'usr/a', 'z']) expect(lookup(tree, path)).toBe(file)
     })
 
+    test('takes the label of another name where the policy has none for the first', async () => {
+      const file = createFile('')
+      const tree = createTree()
+      putInode(tree, 'a', file)
+      putInode(tree, 'skip', file)
+      const contexts = { '': '/a <<none>>\n/skip known\n' }
+      const policy = (await readSelinuxPolicy(policyTree(contexts))) as SelinuxPolicy
+      labelTree(tree.root, '/', policy, { replace: true })
+      expect(labelOf(lookup(tree, 'a'))).toBe('known!')
+      expect(lookup(tree, 'skip')).toBe(lookup(tree, 'a'))
+    })
+
+    test('is one file in several trees, if they are labelled with one map', async () => {
+      const policy = await samplePolicy()
+      const file = createFile('shared')
+      const copies = new Map<Inode, readonly Inode[]>()
+      const trees = ['usr/a', 'usr/b'].map((path) => {
+        const tree = createTree()
+        putInode(tree, path, file)
+        labelTree(tree.root, '/', policy, { replace: true, hardLinks: 'split', copies })
+        return lookup(tree, path)
+      })
+      expect(labelOf(trees[0])).toBe('file!')
+      expect(trees[1]).toBe(trees[0])
+    })
+
     test('falls apart into one for each label, as in a commit', async () => {
       const tree = await linked('split')
       expect(labelOf(lookup(tree, 'etc/shadow'))).toBe('shadow!')
