@@ -43,7 +43,7 @@ export async function commitTree(
 }
 
 /** Adds the objects of a tree, without a commit. */
-export async function storeTree(
+async function storeTree(
   repository: Repository,
   tree: FileTree,
   options: OperationOptions & RuntimeOptions = {},
