@@ -74,23 +74,36 @@ export function chooseBootloader(
 
   if (asked === 'none') return { kind: 'none', reason: `No boot loader is installed${why}.`, files: [] }
   const names = efiNames(system.architecture)
-  const grub = asked === 'systemd-boot' ? undefined : chooseGrub(system, names, why)
-  const chosen = grub ?? (asked === 'grub' ? undefined : chooseSystemdBoot(system, names, why))
+  const isOstree = system.layout === 'ostree'
+  if (isOstree && asked === 'systemd-boot') throw systemdBootOnOstree(why)
+  const mayBeGrub = asked !== 'systemd-boot'
+  const mayBeSystemdBoot = asked !== 'grub' && !isOstree
+  const grub = mayBeGrub ? chooseGrub(system, names, why) : undefined
+  const chosen = grub ?? (mayBeSystemdBoot ? chooseSystemdBoot(system, names, why) : undefined)
   if (chosen) return chosen
 
   const places = [
-    ...(asked === 'systemd-boot'
-      ? []
-      : GRUB_PLACES.map((place) => `/${place} (${names.shim}, ${names.grub})`)),
-    ...(asked === 'grub' ? [] : [`/${SYSTEMD_BOOT_PLACE}/${names.systemdBoot}`]),
+    ...(mayBeGrub ? GRUB_PLACES.map((place) => `/${place} (${names.shim}, ${names.grub})`) : []),
+    ...(mayBeSystemdBoot ? [`/${SYSTEMD_BOOT_PLACE}/${names.systemdBoot}`] : []),
   ]
   throw new BootableError<BootloaderErrorCode>(
     'BOOTLOADER_MISSING',
-    `the image ships no ${asked ?? 'boot loader'} for UEFI on ${system.architecture}; looked at ${places.join(', ')}`,
+    `the image ships no ${asked ?? (isOstree ? 'grub' : 'boot loader')} for UEFI on ${system.architecture}; looked at ${places.join(', ')}`,
     {
       details: { bootloader: asked ?? 'auto', architecture: system.architecture, places },
-      hint: 'install bootupd with shim and GRUB, or systemd-boot, in the image',
+      hint: isOstree
+        ? 'install bootupd with shim and GRUB in the image'
+        : 'install bootupd with shim and GRUB, or systemd-boot, in the image',
     },
+  )
+}
+
+/** bootc refuses it too (`bootc install` with its ostree backend). */
+function systemdBootOnOstree(why: string): BootableError<BootloaderErrorCode> {
+  return new BootableError<BootloaderErrorCode>(
+    'BOOTLOADER_UNSUPPORTED',
+    `systemd-boot cannot start deployments of ostree${why}: it reads FAT alone, and updates put kernels and entries into /boot, which needs symbolic links`,
+    { details: { layout: 'ostree' }, hint: 'take GRUB, or the plain layout (--layout plain)' },
   )
 }
 

@@ -3,10 +3,10 @@ import { BootableError } from '@bootable/bytes'
 import type { InstalledSystem, MountPoint } from '@bootable/system'
 import { composeKernelArguments } from '@bootable/system'
 import type { Timestamp } from '@bootable/tree'
-import { createFile, findFile } from '@bootable/tree'
+import { createFile, ensureDirectory, findFile, putInode } from '@bootable/tree'
 import { type BootloaderChoice, type ChooseBootloaderOptions, chooseBootloader } from './choose.ts'
 import { putOnPartition } from './efi/partition.ts'
-import { findKernel } from './entries/kernel.ts'
+import { formatBootEntry } from './entries/entry.ts'
 import type { BootloaderErrorCode } from './errors.ts'
 import { installGrub } from './grub/install.ts'
 import { type Installation, locateBoot } from './installation.ts'
@@ -21,7 +21,8 @@ export interface InstallBootloaderOptions extends ChooseBootloaderOptions, Opera
 }
 
 /**
- * Makes a system bootable: adds the boot loader, its configuration, the kernel and a boot entry to
+ * Makes a system bootable: adds the boot loader, its configuration, the kernel (unless the layout of the
+ * system has put one into `/boot`) and a boot entry to
  * `system.sysroot`, under `/boot` and on the EFI system partition. Contents are shared with the files
  * that they come from; nothing is read.
  *
@@ -38,20 +39,32 @@ export async function installBootloader(
   const { clock, timeout = 1, signal } = options
   signal?.throwIfAborted()
   const choice = chooseBootloader(system, options)
+  const commandLine = composeKernelArguments(system, mounts).join(' ')
+  putSystemEntry(system, commandLine, clock)
   if (choice.kind === 'none') return choice
 
+  const places = locateBoot(mounts, system.layout)
   const installation: Installation = {
     system,
-    places: locateBoot(mounts),
-    commandLine: composeKernelArguments(system, mounts).join(' '),
+    places,
+    commandLine,
     clock,
     timeout,
+    ...(signal && { signal }),
   }
-  const kernel = findKernel(system)
   copyPrograms(installation, choice)
-  if (choice.kind === 'grub') installGrub(installation, kernel, choice)
-  else installSystemdBoot(installation, kernel)
+  if (choice.kind === 'grub') await installGrub(installation, choice)
+  else installSystemdBoot(installation)
   return choice
+}
+
+/** The entry that the layout prescribes. Its kernel is in place; with no boot loader it is still needed. */
+function putSystemEntry({ sysroot, bootEntry }: InstalledSystem, options: string, mtime: Timestamp): void {
+  if (!bootEntry) return
+  const { path, title, version, linux, initrd } = bootEntry
+  const text = formatBootEntry({ id: '', title, version, options, linux, initrd, other: {} })
+  ensureDirectory(sysroot, path.slice(0, path.lastIndexOf('/')), { mtime })
+  putInode(sysroot, path, createFile(text, { mtime }))
 }
 
 function copyPrograms({ system, places, clock }: Installation, { files }: BootloaderChoice): void {

@@ -26,20 +26,23 @@ export interface Installation {
   readonly clock: Timestamp
   /** Seconds for which the menu is shown. */
   readonly timeout: number
+  readonly signal?: AbortSignal
 }
 
 /** Where EFI system partitions are mounted, the most usual place first (Boot Loader Specification). */
 const ESP_MOUNTS = ['/boot/efi', '/efi', '/boot']
 
 /** @throws BootableError `BOOTLOADER_NO_ESP` */
-export function locateBoot(mounts: readonly MountPoint[]): BootPlaces {
+export function locateBoot(mounts: readonly MountPoint[], layout: InstalledSystem['layout']): BootPlaces {
   const at = (path: string): MountPoint | undefined => mounts.find((mount) => mount.path === path)
-  const esp = ESP_MOUNTS.find((path) => at(path)?.type === 'vfat')
+  // ostree keeps symbolic links in /boot, which FAT has none of.
+  const places = ESP_MOUNTS.filter((path) => layout === 'plain' || path !== '/boot')
+  const esp = places.find((path) => at(path)?.type === 'vfat')
   const boot = at('/boot') ?? at('/')
   if (esp === undefined || boot === undefined) {
     throw new BootableError<BootloaderErrorCode>(
       'BOOTLOADER_NO_ESP',
-      `no FAT filesystem is mounted at ${ESP_MOUNTS.join(', ')}`,
+      `no FAT filesystem is mounted at ${places.join(', ')}`,
       {
         details: { mounts: mounts.map(({ path, type }) => `${path} (${type})`) },
         hint: 'a machine that starts by UEFI needs an EFI system partition; or ask for no boot loader',

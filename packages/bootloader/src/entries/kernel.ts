@@ -15,6 +15,16 @@ export interface BootKernel {
   readonly title: string
 }
 
+/** `NAME` of os-release(5): what stays the same from version to version. */
+export function systemName(osRelease: InstalledSystem['osRelease']): string {
+  return oneLine(osRelease.NAME || osRelease.ID || 'Linux')
+}
+
+function oneLine(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: a title is one line
+  return text.replace(/[\x00-\x1f\x7f]+/g, ' ')
+}
+
 /** Finds the kernel. @throws BootableError `BOOTLOADER_NO_KERNEL` or `BOOTLOADER_TEXT_INVALID` */
 export function findKernel({ root, kernel, osRelease }: InstalledSystem): BootKernel {
   // The version becomes a file name on FAT and a word in two configuration languages.
@@ -39,7 +49,6 @@ export function findKernel({ root, kernel, osRelease }: InstalledSystem): BootKe
     vmlinuz: file(kernel.vmlinuz),
     ...(kernel.initramfs !== undefined && { initramfs: file(kernel.initramfs) }),
     token,
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: a title is one line
-    title: (PRETTY_NAME || NAME || 'Linux').replace(/[\x00-\x1f\x7f]+/g, ' '),
+    title: oneLine(PRETTY_NAME || NAME || 'Linux'),
   }
 }

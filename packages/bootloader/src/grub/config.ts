@@ -1,20 +1,24 @@
 import { splitKernelArguments } from '@bootable/system'
 import { quoteGrubArguments, quoteGrubWord } from './quote.ts'
 
+/** One kernel in a menu. */
+export interface BootMenuItem {
+  readonly id: string
+  readonly title: string
+  /** Paths from the root of the filesystem that holds them. */
+  readonly linux: string
+  readonly initrd: readonly string[]
+  /** The kernel command line. */
+  readonly options: string
+}
+
 /** What the menu of {@link formatGrubConfig} shows. */
 export interface GrubMenu {
   /** UUID of the filesystem that holds the kernel. */
   readonly uuid: string
   /** Seconds before the first entry starts by itself. */
   readonly timeout: number
-  readonly entry: {
-    readonly id: string
-    readonly title: string
-    /** Paths from the root of that filesystem. */
-    readonly linux: string
-    readonly initrd?: string
-    readonly options: string
-  }
+  readonly entry: BootMenuItem
 }
 
 /**
@@ -22,16 +26,22 @@ export interface GrubMenu {
  * without.
  */
 export function formatGrubConfig({ uuid, timeout, entry }: GrubMenu): string {
-  const { id, title, linux, initrd, options } = entry
   return `\
 # The boot menu of this disk. Boot entries for tools that read them: loader/entries.
 set default=0
 set timeout=${timeout}
-${formatSerialConsole(options)}
+${formatSerialConsole(entry.options)}
+${formatMenuEntry(uuid, entry)}`
+}
+
+/** @param uuid of the filesystem that holds the files */
+export function formatMenuEntry(uuid: string, { id, title, linux, initrd, options }: BootMenuItem): string {
+  const files = initrd.map((path) => ` ${quoteGrubWord(path)}`).join('')
+  return `\
 menuentry ${quoteGrubWord(title)} --id ${quoteGrubWord(id)} {
   search --no-floppy --fs-uuid --set=root ${uuid}
   linux ${quoteGrubWord(linux)} ${quoteGrubArguments(options)}
-${initrd === undefined ? '' : `  initrd ${quoteGrubWord(initrd)}\n`}}
+${files && `  initrd${files}\n`}}
 `
 }
 
@@ -39,7 +49,7 @@ ${initrd === undefined ? '' : `  initrd ${quoteGrubWord(initrd)}\n`}}
  * The menu goes to the serial port that the kernel was told to use, but only under BIOS: UEFI firmware
  * mirrors its console there by itself, and everything would appear twice.
  */
-function formatSerialConsole(options: string): string {
+export function formatSerialConsole(options: string): string {
   for (const argument of splitKernelArguments(options)) {
     const [, unit, speed = '115200'] = /^console=ttyS(\d+)(?:,(\d+))?/.exec(argument) ?? []
     if (unit === undefined) continue

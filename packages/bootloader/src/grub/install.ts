@@ -2,59 +2,109 @@ import { createFile, ensureDirectory, putInode } from '@bootable/tree'
 import type { GrubChoice } from '../choose.ts'
 import { putOnPartition } from '../efi/partition.ts'
 import { formatBootEntry } from '../entries/entry.ts'
-import type { BootKernel } from '../entries/kernel.ts'
+import { findKernel, systemName } from '../entries/kernel.ts'
 import type { Installation } from '../installation.ts'
-import { formatBootUuid, formatGrubConfig, formatGrubStub } from './config.ts'
+import { type BootMenuItem, formatBootUuid, formatGrubConfig, formatGrubStub } from './config.ts'
+import { formatGrubEntriesConfig } from './entries-config.ts'
+import { checkEntryArguments, checkEntryTitle } from './quote.ts'
+import { readStaticConfig } from './static-config.ts'
+
+/** The files of a configuration. */
+interface GrubFiles {
+  /** GRUB's directory in `/boot`. */
+  readonly directory: string
+  readonly directoryMode?: number
+  readonly config: string
+  /** What else lies beside the configuration. */
+  readonly others?: Readonly<Record<string, string>>
+  /** `grub.cfg` on the EFI system partition. */
+  readonly stub: string
+}
 
 /**
- * Writes GRUB's configuration, the kernel and its entry.
- *
- * The kernel gets the name that the distribution's own packages would give it, so that `grub-mkconfig`
- * in the running machine finds it.
+ * Writes GRUB's configuration. Where the system has no boot entry of its own, also the kernel and an entry;
+ * otherwise the menu follows the entries that its updates will write.
  */
-export function installGrub(installation: Installation, kernel: BootKernel, choice: GrubChoice): void {
-  const { system, places, commandLine, clock, timeout } = installation
+export async function installGrub(installation: Installation, choice: GrubChoice): Promise<void> {
+  const { system, places, clock } = installation
   const { sysroot } = system
+  const { directory, directoryMode, config, others, stub } = await grubFiles(installation, choice)
+
   const made = { mtime: clock }
-  const put = (directory: string, name: string, content: Parameters<typeof createFile>[0], mode: number) => {
-    ensureDirectory(sysroot, directory, made)
-    putInode(sysroot, `${directory}/${name}`, createFile(content, { mode, mtime: clock }))
+  ensureDirectory(sysroot, directory, {
+    ...made,
+    ...(directoryMode !== undefined && { mode: directoryMode }),
+  })
+  const files = { 'grub.cfg': config, 'bootuuid.cfg': formatBootUuid(places.bootUuid), ...others }
+  for (const [name, text] of Object.entries(files)) {
+    putInode(sysroot, `${directory}/${name}`, createFile(text, { mode: 0o600, mtime: clock }))
   }
 
+  const onPartition = (path: string, content: string): void => {
+    const file = createFile(content, { mode: 0o755, mtime: clock })
+    putOnPartition(sysroot, places.esp, path, file, made)
+  }
+  // GRUB 2.06 looks into the directory that is built into it first, later ones into their own.
+  for (const name of choice.vendor === undefined ? ['BOOT'] : ['BOOT', choice.vendor]) {
+    onPartition(`EFI/${name}/grub.cfg`, stub)
+    // bootupd looks for its record in the vendor's directory, its stub in that of the running GRUB.
+    if (name === 'BOOT' && !stub.includes('bootuuid.cfg')) continue
+    onPartition(`EFI/${name}/bootuuid.cfg`, files['bootuuid.cfg'])
+  }
+}
+
+async function grubFiles(installation: Installation, choice: GrubChoice): Promise<GrubFiles> {
+  const { system, places, timeout, commandLine } = installation
+  const { bootUuid: uuid, bootPrefix } = places
+  const directory = `boot/${choice.directory}`
+  const stub = formatGrubStub(uuid, `${bootPrefix}/${choice.directory}`)
+  const { bootEntry } = system
+  if (!bootEntry) {
+    const entry = installKernel(installation)
+    return { directory, stub, config: formatGrubConfig({ uuid, timeout, entry }) }
+  }
+
+  const bootupd = await readStaticConfig(installation, choice)
+  checkEntryArguments(commandLine, { variables: bootupd !== undefined })
+  if (bootupd) return { ...bootupd, directory: 'boot/grub2', directoryMode: 0o700 }
+  checkEntryTitle(bootEntry.title)
+  const onFilesystem = (path: string): string => bootPrefix + path.replace(/^\/boot(?=\/)/, '')
+  const fallback = {
+    id: 'installed',
+    title: bootEntry.title,
+    linux: onFilesystem(bootEntry.linux),
+    initrd: bootEntry.initrd.map(onFilesystem),
+    options: commandLine,
+  }
+  const name = systemName(system.osRelease)
+  const config = formatGrubEntriesConfig({ uuid, boot: bootPrefix, timeout, name, fallback })
+  return { directory, stub, config }
+}
+
+/**
+ * Puts kernel, initramfs and their entry into `/boot`. They get the names that the distribution's own
+ * packages would give them, so that `grub-mkconfig` in the running machine finds them.
+ */
+function installKernel({ system, places, commandLine, clock }: Installation): BootMenuItem {
+  const kernel = findKernel(system)
+  const put = (path: string, content: Parameters<typeof createFile>[0], mode: number): void => {
+    ensureDirectory(system.sysroot, path.slice(0, path.lastIndexOf('/')), { mtime: clock })
+    putInode(system.sysroot, path, createFile(content, { mode, mtime: clock }))
+  }
   const vmlinuz = `vmlinuz-${kernel.version}`
   const initramfs = `initramfs-${kernel.version}.img`
-  put('boot', vmlinuz, kernel.vmlinuz.content, 0o644)
+  put(`boot/${vmlinuz}`, kernel.vmlinuz.content, 0o644)
   // It may hold keys and passwords of the host that it was made on.
-  if (kernel.initramfs) put('boot', initramfs, kernel.initramfs.content, 0o600)
+  if (kernel.initramfs) put(`boot/${initramfs}`, kernel.initramfs.content, 0o600)
 
   const entry = {
     id: `${kernel.token}-${kernel.version}`,
     title: kernel.title,
     linux: `${places.bootPrefix}/${vmlinuz}`,
+    initrd: kernel.initramfs ? [`${places.bootPrefix}/${initramfs}`] : [],
     options: commandLine,
   }
-  const initrd = kernel.initramfs && `${places.bootPrefix}/${initramfs}`
-  const text = formatBootEntry({
-    ...entry,
-    version: kernel.version,
-    initrd: initrd === undefined ? [] : [initrd],
-    other: {},
-  })
-  put('boot/loader/entries', `${entry.id}.conf`, text, 0o644)
-
-  const directory = `boot/${choice.directory}`
-  const menu = { uuid: places.bootUuid, timeout, entry: initrd === undefined ? entry : { ...entry, initrd } }
-  put(directory, 'grub.cfg', formatGrubConfig(menu), 0o600)
-  put(directory, 'bootuuid.cfg', formatBootUuid(places.bootUuid), 0o600)
-
-  // GRUB 2.06 looks into the directory that is built into it first, later ones into their own.
-  const stub = formatGrubStub(places.bootUuid, `${places.bootPrefix}/${choice.directory}`)
-  const onPartition = (path: string, content: string): void => {
-    const file = createFile(content, { mode: 0o755, mtime: clock })
-    putOnPartition(sysroot, places.esp, path, file, made)
-  }
-  onPartition('EFI/BOOT/grub.cfg', stub)
-  if (choice.vendor === undefined) return
-  onPartition(`EFI/${choice.vendor}/grub.cfg`, stub)
-  onPartition(`EFI/${choice.vendor}/bootuuid.cfg`, formatBootUuid(places.bootUuid))
+  const text = formatBootEntry({ ...entry, version: kernel.version, other: {} })
+  put(`boot/loader/entries/${entry.id}.conf`, text, 0o644)
+  return entry
 }

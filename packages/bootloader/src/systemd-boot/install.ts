@@ -1,7 +1,7 @@
 import { createFile } from '@bootable/tree'
 import { putOnPartition } from '../efi/partition.ts'
 import { formatBootEntry } from '../entries/entry.ts'
-import type { BootKernel } from '../entries/kernel.ts'
+import { findKernel } from '../entries/kernel.ts'
 import type { Installation } from '../installation.ts'
 
 /**
@@ -11,8 +11,9 @@ import type { Installation } from '../installation.ts'
  *
  * No `loader/random-seed` is written: machines made from one disk would share it.
  */
-export function installSystemdBoot(installation: Installation, kernel: BootKernel): void {
+export function installSystemdBoot(installation: Installation): void {
   const { system, places, commandLine, clock, timeout } = installation
+  const kernel = findKernel(system)
   const put = (path: string, content: Parameters<typeof createFile>[0]): void => {
     const file = createFile(content, { mode: 0o755, mtime: clock })
     putOnPartition(system.sysroot, places.esp, path, file, { mtime: clock })

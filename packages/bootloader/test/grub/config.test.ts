@@ -2,7 +2,7 @@ import { formatGrubConfig } from '@bootable/bootloader'
 import { describe, expect, test } from 'vitest'
 import { quoteGrubArguments, quoteGrubWord } from '../../src/grub/quote.ts'
 
-const entry = { id: 'x', title: 'X', linux: '/vmlinuz', options: 'quiet' }
+const entry = { id: 'x', title: 'X', linux: '/vmlinuz', initrd: [], options: 'quiet' }
 const menu = { uuid: '0000', timeout: 0, entry }
 
 test.each([
