@@ -87,13 +87,16 @@ describe('prepareMachine', () => {
     expect(JSON.parse(JSON.stringify(machine.plan))).toEqual(machine.plan)
   })
 
-  it('says which boot loader it chose', async () => {
+  it('says why the sample gets the plain layout, and which boot loader it chose', async () => {
     const notes: string[] = []
     await prepareMachine(image, {
       runtime,
       onProgress: (event) => event.type === 'note' && notes.push(event.message),
     })
-    expect(notes).toEqual([machine.bootloader.reason])
+    expect(notes).toEqual([
+      'The image has no ostree in it (/usr/lib/ostree/ostree-prepare-root is missing), so it gets the plain layout and does not update itself.',
+      machine.bootloader.reason,
+    ])
   })
 
   it.each([-1, 1.5, Number.NaN])('refuses the clock %d', async (clock) => {
