@@ -25,7 +25,7 @@ export interface Guest {
 }
 
 /** How long a guest in software may take for one command, and for its way from power to a login prompt. */
-const [COMMAND_MS, BOOT_MS] = [300_000, 420_000]
+const [COMMAND_MS, BOOT_MS] = [300_000, 600_000]
 
 /** Boots a disk under UEFI. `close` must be called. */
 export async function startGuest({ identity, ...options }: GuestOptions): Promise<Guest> {
@@ -47,12 +47,12 @@ export async function startGuest({ identity, ...options }: GuestOptions): Promis
     async logIn(user, password, command) {
       await machine.waitFor(/login: /, BOOT_MS)
       machine.send(`${user}\n`)
-      await machine.waitFor(/Password: /, 60_000)
+      await machine.waitFor(/Password: /, COMMAND_MS)
       machine.send(`${password}\n`)
-      await machine.waitFor(/\n\S*[$#] $/, 60_000)
+      await machine.waitFor(/\n\S*[$#] /, COMMAND_MS)
       // The marks are typed in two pieces, so that the echo of the command does not look like its output.
       machine.send(`echo "<""<$(${command})>"">"\n`)
-      return (await machine.waitFor(/<<(.*?)>>/s, 60_000))[1] as string
+      return (await machine.waitFor(/<<(.*?)>>/s, COMMAND_MS))[1] as string
     },
     run(user, command) {
       return run('ssh', [...ssh, `${user}@127.0.0.1`, command], { timeout: COMMAND_MS })

@@ -151,8 +151,13 @@ function escapeComma(path: string): string {
   return path.replaceAll(',', ',,')
 }
 
+/** ECMA-48: sequences that steer a terminal, and strings to its operating system, which end in BEL or ST. */
+const ESCAPES =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences of terminals
+  /\u001b(?:\[[0-9;?=!]*[A-Za-z]|[\]P][^\u0007\u001b]*(?:\u0007|\u001b\\)|[=>()][A-Z0-9]?|[A-OQ-Z])|[\r\0]/g
+/** The beginning of one at the end of what has come so far. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences of terminals
-const ESCAPES = /\u001b(?:\[[0-9;?=]*[A-Za-z]|[=>()][A-Z0-9]?|[A-Z])|[\r\0]/g
+const UNFINISHED = /\u001b(?:\[[0-9;?=!]{0,16}|[\]P][^\u0007\u001b]{0,4096}\u001b?|[=>()]?)$/
 
 function watch(
   child: ChildProcessByStdio<Writable, Readable, Readable>,
@@ -181,8 +186,7 @@ function watch(
     chunks.push(chunk)
     raw += decoder.decode(chunk, { stream: true })
     // An escape sequence may be cut in two: its beginning waits for the rest.
-    const cut = raw.lastIndexOf('\u001b')
-    const whole = cut >= 0 && raw.length - cut < 16 && !raw.slice(cut).match(ESCAPES) ? cut : raw.length
+    const whole = UNFINISHED.exec(raw)?.index ?? raw.length
     text += raw.slice(0, whole).replace(ESCAPES, '')
     raw = raw.slice(whole)
     notify()
