@@ -4,8 +4,10 @@ import type { Pattern } from './pattern.ts'
 /** A place in the patterns, and where one gets from it. Most places have one way; the rest is not made. */
 interface State {
   readonly id: number
-  /** By the next byte: the common beginnings of all patterns share these. */
+  /** By the next byte. */
   bytes?: Map<number, State>
+  /** The end of what a pattern adds here, by how it is written: the beginnings that patterns share. */
+  items?: Map<string, State>
   set?: { readonly accepted: ByteSet; readonly to: State }
   /** Without reading a byte; `atStart` and `atEnd` only before the first byte and behind the last. */
   empty?: State[]
@@ -87,20 +89,20 @@ export class Automaton {
     return [...new Set([...found, ...matchesOf(before)])].sort((a, b) => b - a)
   }
 
-  /** Leads from the start through what the pattern begins with, along the places of those before it. */
+  /** Leads from the start along the places of the patterns before it, as far as it is written as one of them. */
   private add(pattern: Pattern, number: number, start: State): void {
-    const items = pattern.kind === 'sequence' ? pattern.items : [pattern]
     let state = start
-    let shared = 0
-    if (items[0]?.kind === 'start') {
-      const end = items.findIndex((item, index) => index > 0 && item.kind !== 'byte')
-      shared = end < 0 ? items.length : end
-      for (const item of items.slice(1, shared)) {
-        if (item.kind === 'byte') state = this.behind(state, item.value)
+    for (const item of pattern.kind === 'sequence' ? pattern.items : [pattern]) {
+      if (item.kind === 'byte') {
+        state = this.behind(state, item.value)
+        continue
       }
+      const end: State = state.items?.get(item.source ?? '') ?? this.build(item, this.branch(state))
+      state.items ??= new Map()
+      if (item.source !== undefined) state.items.set(item.source, end)
+      state = end
     }
-    const rest: Pattern = { kind: 'sequence', items: items.slice(shared) }
-    this.branch(this.build(rest, this.branch(state))).accepts = number
+    this.branch(state).accepts = number
   }
 
   private state(): State {

@@ -5,7 +5,12 @@ import { type ByteSet, classEscape, complement, include, POSIX_CLASSES, ranges }
  * on bytes. Only what a finite automaton can do is in here; whether a repetition is greedy changes what it
  * captures, never what it matches.
  */
-export type Pattern =
+export type Pattern = PatternNode & {
+  /** The characters that it was read from: what is written alike matches alike. */
+  readonly source?: string
+}
+
+type PatternNode =
   | { readonly kind: 'byte'; readonly value: number }
   | { readonly kind: 'bytes'; readonly set: ByteSet }
   | { readonly kind: 'sequence'; readonly items: readonly Pattern[] }
@@ -48,12 +53,17 @@ const REFUSED_ESCAPES: Readonly<Record<string, string>> = {
   X: 'a Unicode property',
 }
 
-const START: Pattern = { kind: 'start' }
-const END: Pattern = { kind: 'end' }
+const START: Pattern = { kind: 'start', source: '^' }
+const END: Pattern = { kind: 'end', source: '$' }
 const EMPTY: Pattern = { kind: 'sequence', items: [] }
-/** PCRE lets no quantifier follow these. */
-const UNREPEATABLE: ReadonlySet<Pattern> = new Set([START, END, EMPTY])
 const ANY: Pattern = { kind: 'bytes', set: ranges('\0\xff') }
+const ANYWHERE: Pattern = {
+  kind: 'repeat',
+  item: ANY,
+  min: 0,
+  max: Number.POSITIVE_INFINITY,
+  source: '.*',
+}
 const NEWLINE: Pattern = {
   kind: 'choice',
   items: [
@@ -61,6 +71,9 @@ const NEWLINE: Pattern = {
     { kind: 'bytes', set: ranges('\n\r\x85\x85') },
   ],
 }
+
+/** PCRE lets no quantifier follow these. */
+const UNREPEATABLE: ReadonlySet<Pattern> = new Set([START, END, EMPTY])
 
 /**
  * Reads a pattern of a file_contexts line and anchors it as libselinux does, by putting `^` before and `$`
@@ -73,13 +86,12 @@ export function parsePattern(text: string): Pattern {
   const parser = new PatternParser(text)
   const branches = parser.branches(0)
   if (parser.position < text.length) throw new PatternError('a ) without its (', parser.position)
-  const anywhere: Pattern = { kind: 'repeat', item: ANY, min: 0, max: Number.POSITIVE_INFINITY }
   const last = branches.length - 1
   return choose(
     branches.map((branch, index) => {
       const items = [...(branch.kind === 'sequence' ? branch.items : [branch])]
-      items.unshift(index === 0 ? START : anywhere)
-      items.push(index === last ? END : anywhere)
+      items.unshift(index === 0 ? START : ANYWHERE)
+      items.push(index === last ? END : ANYWHERE)
       return { kind: 'sequence', items }
     }),
   )
@@ -111,8 +123,12 @@ class PatternParser {
         continue
       }
       if (this.take('\\E')) continue
+      const start = this.position
+      const isGroup = this.at('(')
       const atom = this.atom(depth)
-      if (atom) items.push(UNREPEATABLE.has(atom) ? atom : this.repeated(atom))
+      if (!atom) continue
+      const item = UNREPEATABLE.has(atom) && !isGroup ? atom : this.repeated(atom)
+      items.push(item.kind === 'byte' ? item : { ...item, source: this.text.slice(start, this.position) })
     }
     return items.length === 1 ? (items[0] as Pattern) : { kind: 'sequence', items }
   }
