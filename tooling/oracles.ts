@@ -129,6 +129,11 @@ export function fsckFat(path: string): Promise<string[]> {
   return findings('fsck.fat', ['-n', path], [/^fsck\.fat \d/, /: \d+ files, \d+\/\d+ clusters$/])
 }
 
+/** Findings of `fsck.erofs --extract`, which reads every file; none for a faultless EROFS. */
+export function fsckErofs(path: string): Promise<string[]> {
+  return findings('fsck.erofs', ['--extract', path], [/^No errors found$/, /^fsck\.erofs \d/])
+}
+
 /** Findings of `sgdisk -v`; none for a faultless GPT. */
 export function sgdiskVerify(path: string): Promise<string[]> {
   const usual = [

@@ -94,12 +94,12 @@ export function createXattrPool(wholeNames: boolean): XattrPool {
 
 function makeXattr(name: string, value: Uint8Array, path: string, wholeNames: boolean): Xattr {
   const found = XATTR_PREFIXES.find(([, prefix]) =>
-    prefix.endsWith('.') ? name.startsWith(prefix) && name.length > prefix.length : name === prefix,
+    prefix.endsWith('.') ? name.startsWith(prefix) : name === prefix,
   )
   const [index, prefix] = found ?? [WHOLE_NAME, '']
   const suffix = utf8(name.slice(prefix.length))
   const refusal =
-    !found && !wholeNames
+    !wholeNames && (!found || (suffix.length === 0 && prefix.endsWith('.')))
       ? 'EROFS has no place for that name'
       : suffix.length > 255
         ? `its name has ${suffix.length} bytes, 255 are possible`
