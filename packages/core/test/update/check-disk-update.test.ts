@@ -1,4 +1,8 @@
-import { memorySource, utf8 } from '@bootable/bytes'
+import { mkdtempSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { BlockDevice } from '@bootable/bytes'
 import { nodeRuntime } from '@bootable/bytes/node'
 import {
   buildDisk,
@@ -9,46 +13,44 @@ import {
   memoryOutput,
   openImage,
 } from '@bootable/core'
-import { blobOf, type ImageConfig, MEDIA_TYPE } from '@bootable/oci'
-import { beforeAll, describe, expect, it } from 'vitest'
-import { createSampleImage, SAMPLE_REFERENCE } from '../../../../tooling/sample/sample-image.ts'
+import { openLayout } from '@bootable/oci/node'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { MINIMAL_MACHINE, tarOf, writeLayout } from '../../../../tooling/images.ts'
 
 const runtime = nodeRuntime
 const TARGET = 'quay.io/example/os:latest'
 
-let store: ImageStore
-let disk: Awaited<ReturnType<typeof build>>
+const folder = mkdtempSync(join(tmpdir(), 'bootable-update-'))
+afterAll(() => rm(folder, { recursive: true }))
+
+let stores: readonly ImageStore[]
+let disk: BlockDevice
 beforeAll(async () => {
-  store = await createSampleImage()
+  stores = await Promise.all(['1', '2'].map(publish))
   disk = await build('ostree')
 })
 
-async function build(layout: LayoutName): Promise<ReturnType<ReturnType<typeof memoryOutput>['device']>> {
-  const image = await openImage(store, SAMPLE_REFERENCE)
-  const output = memoryOutput('raw')
-  const bootloader = layout === 'ostree' ? 'none' : 'auto'
-  const size = 'minimum'
-  const targetReference = TARGET
-  await buildDisk({ image, layout, targetReference, bootloader, size, outputs: [output], runtime })
-  return output.device()
+/** A version of an image with a base that stays and an application that does not. */
+async function publish(version: string): Promise<ImageStore> {
+  const app = { name: 'usr/bin/app', data: `application ${version}` }
+  writeLayout(join(folder, version), {
+    layers: [{ tar: tarOf(MINIMAL_MACHINE) }, { tar: tarOf([app]) }],
+    labels: { 'containers.bootc': '1', 'org.opencontainers.image.version': version },
+  })
+  return openLayout(join(folder, version))
 }
 
-/** The next version: the same layers under another configuration. */
-async function publish(version: string): Promise<void> {
-  const { manifest, config } = await openImage(store, SAMPLE_REFERENCE)
-  const next: ImageConfig = {
-    ...config.value,
-    config: { ...config.value.config, Labels: { 'org.opencontainers.image.version': version } },
-  }
-  const content = blobOf(memorySource(utf8(JSON.stringify(next))))
-  const descriptor = { ...(await store.putBlob(content)), mediaType: MEDIA_TYPE.config }
-  const raw = utf8(JSON.stringify({ ...manifest.value, config: descriptor }))
-  await store.putManifest(raw, { mediaType: MEDIA_TYPE.manifest, reference: SAMPLE_REFERENCE })
+async function build(layout: LayoutName): Promise<BlockDevice> {
+  const image = await openImage(stores[0] as ImageStore, 'latest')
+  const output = memoryOutput('raw')
+  const options = { layout, targetReference: TARGET, bootloader: 'none', size: 'minimum' } as const
+  await buildDisk({ image, ...options, outputs: [output], runtime })
+  return output.device()
 }
 
 describe('a disk in the ostree layout', () => {
   it('is shown with its deployment', async () => {
-    const { manifest, config, layers } = await openImage(store, SAMPLE_REFERENCE)
+    const { manifest, config, layers } = await openImage(stores[0] as ImageStore, 'latest')
     const { system } = await inspectDisk(disk, { runtime })
     expect(system).toMatchObject({ layout: 'ostree', findings: [] })
     expect(system?.kernels).toHaveLength(1)
@@ -75,24 +77,26 @@ describe('a disk in the ostree layout', () => {
     const asked: unknown[] = []
     const openStore = async (source: unknown): Promise<ImageStore> => {
       asked.push(source)
-      return store
+      return { ...(stores[asked.length - 1] as ImageStore), close: async () => {} }
     }
+    const image = 'oci:elsewhere'
     expect(await checkDiskUpdate(disk, { runtime, openStore })).toMatchObject({
       reference: `docker://${TARGET}`,
       changed: false,
     })
-    expect(asked).toEqual([{ transport: 'docker', reference: TARGET }])
-
-    await publish('2')
+    const { layers } = await openImage(stores[1] as ImageStore, 'latest')
     expect(await checkDiskUpdate(disk, { runtime, openStore })).toMatchObject({
+      reference: `docker://${TARGET}`,
       deployed: { version: '1' },
       available: { version: '2' },
       changed: true,
-      layers: { total: 3, missing: 0 },
-      bytes: 0,
+      layers: { total: 2, missing: 1 },
+      bytes: layers[1]?.descriptor.size,
     })
-    const image = `oci:elsewhere:${SAMPLE_REFERENCE}`
-    expect(await checkDiskUpdate(disk, { runtime, openStore, image })).toMatchObject({ reference: image })
+    expect(asked).toEqual([
+      { transport: 'docker', reference: TARGET },
+      { transport: 'docker', reference: TARGET },
+    ])
     await expect(checkDiskUpdate(disk, { runtime, image })).rejects.toMatchObject({
       code: 'SOURCE_UNSUPPORTED',
     })
