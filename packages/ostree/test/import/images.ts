@@ -19,7 +19,7 @@ import type { NumberedLayer } from '../../src/import/layer-error.ts'
 export function entries(...texts: readonly (string | LayerFile)[]): LayerFile[] {
   return texts.map((text) => {
     if (typeof text !== 'string') return text
-    const [, owner, name = '', sign, rest = ''] = /^(?:(\d+) )?(.*?)(->|==|=|!|$)(.*)$/.exec(text) ?? []
+    const [, owner, name = '', sign, rest = ''] = /^(?:(\d+) )?(.*?)(->|==|=|!|$)(.*)$/s.exec(text) ?? []
     const own = { uid: Number(owner ?? 0), gid: Number(owner ?? 0) }
     if (name.endsWith('/')) return { ...own, path: name.slice(0, -1), type: 'directory', mode: 0o750 }
     if (sign === '->') return { ...own, path: name, type: 'symlink', linkName: rest }
