@@ -197,14 +197,14 @@ const arbitraryStack = fc
 type RunScript = (folder: string, script: string) => Promise<string[]>
 
 const onHost: RunScript = async (folder, script) => {
-  const { stdout } = await runOk('sh', ['-ec', script], { cwd: folder, timeout: 120_000 })
+  const { stdout } = await runOk('sh', ['-ec', script], { cwd: folder, timeout: 240_000 })
   return stdout.trim().split('\n')
 }
 
 const inOracleRoot: RunScript = async (folder, script) => {
   writeFileSync(join(folder, 'script'), script)
   const args = ['-ec', 'cd /work && sh -e ./script']
-  const { stdout } = await runOkInOracleRoot(folder, 'sh', args, { timeout: 120_000 })
+  const { stdout } = await runOkInOracleRoot(folder, 'sh', args, { timeout: 240_000 })
   return stdout.trim().split('\n')
 }
 
@@ -272,71 +272,87 @@ describe.runIf(requireOracleRoot('ostree'))('the newest ostree', () => {
     const fixture = findFixture(name)
     const folder = temporaryFolder()
 
-    test.runIf(fixture)('has the commits that it makes of the layers and of all of them', async () => {
-      const { image, cache } = await openFixture(fixture as Fixture)
-      const imported = await importInto(image, { cache })
-      const commits = commitsOf(imported)
-      const merge = commits.pop() as Checksum
-      await writeLayers(folder, await fetchLayers(image, { cache, runtime }))
-      const policy = findDirectory(imported.tree, 'usr/etc/selinux')
-      const labels = policy ? ['--selinux-policy=policy'] : []
-      if (policy) {
-        mkdirSync(join(folder, 'policy/etc/selinux'), { recursive: true })
-        await writeHostTree({ root: policy }, join(folder, 'policy/etc/selinux'))
-      }
-      const lines = await inOracleRoot(
-        folder,
-        [
-          'ostree init --repo=repo --mode=bare',
-          ...commits.map((commit, index) => commitLayer(imported, commit, `${index}.tar`, ...labels)),
-          checkoutAll(commits),
-          commitCommand(imported.repository, merge, '--tree=dir=root', ...labels),
-        ].join('\n'),
-      )
-      expect(lines).toEqual([...commits, merge])
-      expect(labels.length > 0).toBe(name.endsWith('selinux'))
-      await cache.close()
-    })
+    test.runIf(fixture)(
+      'has the commits that it makes of the layers and of all of them',
+      async () => {
+        const { image, cache, close } = await openFixture(fixture as Fixture)
+        const imported = await importInto(image, { cache })
+        const commits = commitsOf(imported)
+        const merge = commits.pop() as Checksum
+        await writeLayers(folder, await fetchLayers(image, { cache, runtime }))
+        const policy = findDirectory(imported.tree, 'usr/etc/selinux')
+        const labels = policy && name.endsWith('selinux') ? ['--selinux-policy=policy'] : []
+        if (policy && labels.length > 0) {
+          mkdirSync(join(folder, 'policy/etc/selinux'), { recursive: true })
+          await writeHostTree({ root: policy }, join(folder, 'policy/etc/selinux'))
+        }
+        const lines = await inOracleRoot(
+          folder,
+          [
+            'ostree init --repo=repo --mode=bare',
+            ...commits.map((commit, index) => commitLayer(imported, commit, `${index}.tar`, ...labels)),
+            checkoutAll(commits),
+            commitCommand(imported.repository, merge, '--tree=dir=root', ...labels),
+          ].join('\n'),
+        )
+        expect(lines).toEqual([...commits, merge])
+        await close()
+      },
+      300_000,
+    )
   })
 
   describe('trixie-minimal-native', () => {
     const fixture = findFixture('trixie-minimal-native')
     const folder = temporaryFolder()
 
-    test.runIf(fixture)('finds no fault in what an encapsulated image became', async () => {
-      const { image, cache } = await openFixture(fixture as Fixture)
-      const imported = await importInto(image, { cache })
-      const { repository, base } = imported
-      const [first, chunk, ...commits] = commitsOf(imported)
-      const merge = commits.pop() as Checksum
-      expect(first).toBe(base)
-      expect(readCommit(repository, merge).parent).toBe(base)
-      await writeLayers(folder, (await fetchLayers(image, { cache, runtime })).slice(2))
-      const tree = createTree()
-      writeRepository(repository, tree, 'repo')
-      await writeHostTree(tree, folder)
-      const lines = await inOracleRoot(
-        folder,
-        [
-          'ostree fsck --repo=repo --all >fsck',
-          'tail -1 fsck',
-          `ostree ls --repo=repo -C ${chunk} | wc -l`,
-          ...commits.map((commit, index) => commitLayer(imported, commit, `${index}.tar`)),
-          checkoutAll([base as Checksum, ...commits], base),
-          commitCommand(repository, merge, '--tree=dir=root'),
-        ].join('\n'),
-      )
-      const names = [...repository.objects()].length
-      expect(lines[0]).toMatch(/^object fsck of 5 commits completed successfully - no errors found/)
-      expect(Number(lines[1])).toBeGreaterThan(1000)
-      expect(Number(lines[1])).toBeLessThan(names)
-      expect(lines.slice(2)).toEqual([...commits, merge])
-      await cache.close()
-    })
+    test.runIf(fixture)(
+      'finds no fault in what an encapsulated image became',
+      async () => {
+        const { image, cache, close } = await openFixture(fixture as Fixture)
+        const imported = await importInto(image, { cache })
+        const { repository, base } = imported
+        const [first, chunk, ...commits] = commitsOf(imported)
+        const merge = commits.pop() as Checksum
+        expect(first).toBe(base)
+        expect(readCommit(repository, merge).parent).toBe(base)
+        await writeLayers(folder, (await fetchLayers(image, { cache, runtime })).slice(2))
+        const tree = createTree()
+        writeRepository(repository, tree, 'repo')
+        await writeHostTree(tree, folder)
+        const lines = await inOracleRoot(
+          folder,
+          [
+            'ostree fsck --repo=repo --all >fsck',
+            'tail -1 fsck',
+            `ostree ls --repo=repo -C ${chunk} | wc -l`,
+            ...commits.map((commit, index) => commitLayer(imported, commit, `${index}.tar`)),
+            checkoutAll([base as Checksum, ...commits], base),
+            commitCommand(repository, merge, '--tree=dir=root'),
+          ].join('\n'),
+        )
+        const names = [...repository.objects()].length
+        expect(lines[0]).toMatch(/^object fsck of 5 commits completed successfully - no errors found/)
+        expect(Number(lines[1])).toBeGreaterThan(1000)
+        expect(Number(lines[1])).toBeLessThan(names)
+        expect(lines.slice(2)).toEqual([...commits, merge])
+        await close()
+      },
+      300_000,
+    )
   })
 })
 
-async function openFixture({ archive }: Fixture): Promise<{ image: Image; cache: LayerCache }> {
-  const image = await openImage(await openOciArchive(archive.replace(/^oci-archive:/, '')), 'latest')
-  return { image, cache: await temporaryLayerCache() }
+async function openFixture({ archive }: Fixture): Promise<{
+  image: Image
+  cache: LayerCache
+  close(): Promise<void>
+}> {
+  const store = await openOciArchive(archive)
+  const cache = await temporaryLayerCache()
+  const close = async (): Promise<void> => {
+    await cache.close()
+    await store.close?.()
+  }
+  return { image: await openImage(store, 'latest'), cache, close }
 }

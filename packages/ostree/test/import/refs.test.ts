@@ -65,7 +65,7 @@ describe('refs of images and layers', () => {
         }
         expect(escapeRef(text)).toBe(name)
       }),
-      { numRuns: 1000 },
+      { numRuns: 200 },
     )
   })
 })
