@@ -31,5 +31,12 @@ export async function deployPlain(tree: FileTree, options: DeployPlainOptions): 
   const sysroot = cloneTree(tree)
   completeRoot(sysroot, { seconds: options.clock, nanoseconds: 0 })
   const customized = await customizeSystem(sysroot, { ...options, architecture, kernel })
-  return { sysroot, root: sysroot, layout: 'plain', ...customized, imageSize: measureFiles(tree) }
+  const warnings = [...customized.warnings]
+  if (options.blueprint?.customizations.updates?.enabled) {
+    warnings.push({
+      message: 'automatic updates are turned on, but a machine in the plain layout cannot be updated',
+      hint: 'the ostree layout can',
+    })
+  }
+  return { sysroot, root: sysroot, layout: 'plain', ...customized, warnings, imageSize: measureFiles(tree) }
 }

@@ -77,3 +77,12 @@ it('is part of a deployment', async () => {
   const { root } = await deployPlain(tree, options)
   expect(targetOf(root, DECISION)).toBe('/dev/null')
 })
+
+it('is of no use in the plain layout, which says so', async () => {
+  const tree = bootableImage()
+  putInode(tree, UNIT, createFile(TIMER))
+  const blueprint = { customizations: { updates: { enabled: true } } }
+  const options = { blueprint, labels: LABELS, architecture: 'amd64', seed: 's', clock: CLOCK }
+  const { warnings } = await deployPlain(tree, options)
+  expect(warnings).toMatchObject([{ message: expect.stringMatching(/cannot be updated/) }])
+})

@@ -45,7 +45,8 @@ export async function openDisk(source: ByteSource, options: OperationOptions = {
 /**
  * The files of a disk as its system sees them: the root, with the boot partition at `/boot` and the ESP
  * at `/boot/efi`. The root is found by its type, else by the label `root`, else as the first Linux
- * filesystem; boot partition and ESP by their types. Other partitions are left out.
+ * filesystem; ESP and boot partition by their types, the latter else by the label `boot`. Other partitions are
+ * left out.
  *
  * @throws BootableError `DISK_WITHOUT_ROOT`; FormatError
  */
@@ -66,12 +67,11 @@ export async function readDiskTree(disk: Disk): Promise<FileTree> {
     )
   }
   const tree = await disk.readTree(root)
-  for (const [type, path] of [
-    [PARTITION_TYPES.xbootldr, 'boot'],
-    [PARTITION_TYPES.esp, 'boot/efi'],
-  ] as const) {
-    const partition = filled.find((candidate) => candidate.type === type)
-    if (partition) putInode(tree, path, (await disk.readTree(partition)).root)
-  }
+  const boot =
+    filled.find(({ type }) => type === PARTITION_TYPES.xbootldr) ??
+    linux.find((partition) => partition !== root && partition.filesystem?.label === 'boot')
+  const esp = filled.find(({ type }) => type === PARTITION_TYPES.esp)
+  if (boot) putInode(tree, 'boot', (await disk.readTree(boot)).root)
+  if (esp) putInode(tree, 'boot/efi', (await disk.readTree(esp)).root)
   return tree
 }

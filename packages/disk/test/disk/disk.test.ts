@@ -8,7 +8,15 @@ import {
   readAll,
   zeroSource,
 } from '@bootable/bytes'
-import { carveTree, type DiskPlan, openDisk, planDisk, readDiskTree, writeDisk } from '@bootable/disk'
+import {
+  carveTree,
+  type DiskPlan,
+  openDisk,
+  PARTITION_TYPES,
+  planDisk,
+  readDiskTree,
+  writeDisk,
+} from '@bootable/disk'
 import { readQcow2, writeQcow2 } from '@bootable/disk/qcow2'
 import {
   createDirectory,
@@ -193,6 +201,16 @@ describe('writeDisk and openDisk', () => {
     expect(disk.partitions[1]?.filesystem).toBeUndefined()
     await expect(disk.readTree(esp!)).rejects.toMatchObject({ code: 'FORMAT_UNSUPPORTED' })
     await expect(openDisk(zeroSource(MiB))).rejects.toThrow(FormatError)
+  })
+
+  test('root and boot are known by their labels where the types say only Linux', async () => {
+    const plan = smallPlan()
+    const [bios, esp, boot, root] = plan.partitions
+    const type = PARTITION_TYPES.linux
+    const partitions = [bios!, esp!, { ...boot!, type }, { ...root!, type }]
+    const tree = await readDiskTree(await openDisk(await written({ ...plan, partitions })))
+    expect(lookup(tree, 'boot/vmlinuz')?.type).toBe('file')
+    expect(lookup(tree, 'usr/share/file 1')?.type).toBe('file')
   })
 
   test('a disk without a root filesystem', async () => {
