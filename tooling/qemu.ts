@@ -111,7 +111,8 @@ function qemuArguments(options: BootDiskOptions, folder: string): string[] {
   const args = ['-nodefaults', '-no-user-config', '-display', 'none', '-monitor', 'none', '-serial', 'stdio']
   args.push(
     '-accel',
-    `tcg,thread=${processors > 1 ? 'multi' : 'single'}`,
+    // Without a bound, translated code takes as much memory again as the guest has.
+    `tcg,thread=${processors > 1 ? 'multi' : 'single'},tb-size=256`,
     '-smp',
     `${processors}`,
     '-m',
