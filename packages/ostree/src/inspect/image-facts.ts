@@ -30,9 +30,9 @@ export interface ImageFacts {
   readonly configDigest?: Digest
   readonly platform?: Platform
   readonly labels: Readonly<Record<string, string>>
-  /** See {@link imageVersion}. */
+  /** Label `org.opencontainers.image.version`, else label `version`, as `bootc status` has it. */
   readonly version?: string
-  /** RFC 3339. See {@link imageCreated}. */
+  /** RFC 3339: label `org.opencontainers.image.created`, else the time of the image. */
   readonly created?: string
   /** The base first; empty where the manifest is missing. */
   readonly layers: readonly LayerFacts[]
