@@ -4,10 +4,10 @@ import { labelTree, readSelinuxPolicy, type SystemWarning } from '@bootable/syst
 import { type FileTree, type Inode, lookup } from '@bootable/tree'
 import type { OstreeErrorCode } from '../errors.ts'
 import type { Checksum } from '../object/checksum.ts'
-import { checkoutCommit } from '../repository/checkout.ts'
 import { commitTree } from '../repository/commit-tree.ts'
 import type { Repository } from '../repository/repository.ts'
 import { readPrepareRoot } from '../sysroot/prepare-root.ts'
+import { adoptObjects } from './adopt-objects.ts'
 import { type EncapsulatedCommit, importEncapsulated } from './encapsulated.ts'
 import type { NumberedLayer } from './layer-error.ts'
 import { filterLayer } from './layer-filter.ts'
@@ -80,27 +80,23 @@ export async function importImage(image: Image, options: ImportImageOptions): Pr
 
   const { trees, dropped } = await createDerivedTrees(derivedLayers, base)
   await labelTrees(trees, base, options)
+  if (base) await adoptObjects(repository, base.tree, operationOf(options, 'the base'))
   const timestamp = imageTimestamp(image) ?? options.clock ?? 0
-  const commits = new Map<FileTree, Checksum>()
   for (const [index, layer] of derivedLayers.entries()) {
     signal?.throwIfAborted()
     const tree = trees[index] as FileTree
     const { digest } = layer.descriptor.descriptor
+    await adoptObjects(repository, tree, operationOf(options, `layer ${shortDigest(digest)}`))
     const metadata = new Map([[IMPORTER_VERSION, importerVersion]])
-    const named = operationOf(options, `layer ${shortDigest(digest)}`)
-    const commit =
-      commits.get(tree) ?? (await commitTree(repository, tree, { ...named, metadata, timestamp }))
-    commits.set(tree, commit)
-    repository.refs.set(layerRef(digest), commit)
+    repository.refs.set(
+      layerRef(digest),
+      await commitTree(repository, tree, { ...operation, metadata, timestamp }),
+    )
   }
 
-  // Of the commits, since their files are objects already: nothing is hashed twice.
-  const merged = mergeTrees(
-    base,
-    trees.map((tree) => checkoutCommit(repository, commits.get(tree) as Checksum)),
-  )
-  checkEtc(merged)
-  const commit = await commitTree(repository, merged, {
+  const tree = mergeTrees(base, trees)
+  checkEtc(tree)
+  const commit = await commitTree(repository, tree, {
     ...operation,
     ...(base && { parent: base.commit }),
     metadata: mergeMetadata(image, importerVersion),
@@ -109,7 +105,7 @@ export async function importImage(image: Image, options: ImportImageOptions): Pr
   repository.refs.set(ref, commit)
   return {
     commit,
-    tree: checkoutCommit(repository, commit),
+    tree,
     ...(base && { base: base.commit }),
     manifestDigest: image.manifest.descriptor.digest,
     warnings: warnDropped(dropped),
