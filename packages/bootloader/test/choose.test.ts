@@ -1,7 +1,7 @@
 import { chooseBootloader } from '@bootable/bootloader'
 import { findFile } from '@bootable/tree'
 import { describe, expect, test } from 'vitest'
-import { installedSystem, SHIM_AND_GRUB, SYSTEMD_BOOT } from './system.ts'
+import { installedSystem, ostreeSystem, SHIM_AND_GRUB, SYSTEMD_BOOT } from './system.ts'
 
 const asking = (bootloader: string) => ({
   installConfiguration: { kargs: [], kargDeletes: [], bootloader },
@@ -37,6 +37,23 @@ describe('chooseBootloader', () => {
     })
     expect(chooseBootloader(system, { bootloader: 'grub' }).kind).toBe('grub')
     expect(chooseBootloader(installedSystem({}, asking('none')))).toMatchObject({ kind: 'none', files: [] })
+  })
+
+  test('takes no systemd-boot for deployments of ostree', () => {
+    const refused = expect.objectContaining({
+      code: 'BOOTLOADER_UNSUPPORTED',
+      message: expect.stringContaining('reads FAT alone'),
+    })
+    const both = { ...SHIM_AND_GRUB, ...SYSTEMD_BOOT }
+    expect(chooseBootloader(ostreeSystem(both)).kind).toBe('grub')
+    expect(() => chooseBootloader(ostreeSystem(both), { bootloader: 'systemd-boot' })).toThrow(refused)
+    expect(() => chooseBootloader(ostreeSystem(both, asking('systemd')))).toThrow(refused)
+    expect(() => chooseBootloader(ostreeSystem(SYSTEMD_BOOT))).toThrow(
+      expect.objectContaining({
+        code: 'BOOTLOADER_MISSING',
+        message: expect.not.stringContaining('systemd'),
+      }),
+    )
   })
 
   test('names the places where it looked', () => {

@@ -50,6 +50,41 @@ export function installedSystem(
   }
 }
 
+/** What an image with bootupd ships for `grub.cfg`, with a GRUB that knows `blscfg`. */
+export const BOOTUPD_PIECES: Readonly<Record<string, string>> = {
+  ...SHIM_AND_GRUB,
+  'usr/lib/bootupd/updates/EFI/fedora/grubx64.efi': 'MZ… bblscfg\0…',
+  'usr/lib/bootupd/grub2-static/grub-static-pre.cfg': 'set root=$boot\n',
+  'usr/lib/bootupd/grub2-static/grub-static-efi.cfg': 'source ${config_directory}/bootuuid.cfg\n',
+  'usr/lib/bootupd/grub2-static/configs.d/41_custom.cfg': 'source $prefix/custom.cfg\n',
+  'usr/lib/bootupd/grub2-static/configs.d/10_blscfg.cfg': 'blscfg\n',
+  'usr/lib/bootupd/grub2-static/configs.d/README': 'not a piece\n',
+}
+
+/** A deployment of ostree that ships these files; what its layout puts into `/boot` is left out. */
+export function ostreeSystem(
+  files: Readonly<Record<string, string>>,
+  given: Partial<InstalledSystem> = {},
+): InstalledSystem {
+  const kernel = `/boot/ostree/default-${'ab'.repeat(32)}`
+  return installedSystem(files, {
+    sysroot: createTree(),
+    root: kernelTree(files),
+    layout: 'ostree',
+    kernelArguments: ['console=tty0', 'console=ttyS0', 'a="b c"'],
+    osRelease: { ID: 'fedora', NAME: "Alice's Linux", PRETTY_NAME: 'Alice Linux 42' },
+    bootEntry: {
+      path: 'boot/loader.1/entries/ostree-1.conf',
+      title: 'Alice Linux 42 (ostree:0)',
+      version: '1',
+      linux: `${kernel}/vmlinuz-6.1.0`,
+      initrd: [`${kernel}/initramfs-6.1.0.img`],
+      arguments: [`ostree=/ostree/boot.1/default/${'ab'.repeat(32)}/0`],
+    },
+    ...given,
+  })
+}
+
 function mount(path: string, type: MountPoint['type'], uuid: string, options = 'defaults'): MountPoint {
   return { path, type, uuid, label: '', options, freq: 0, passno: 0 }
 }

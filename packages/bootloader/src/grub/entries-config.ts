@@ -22,11 +22,11 @@ const MOST_ENTRIES = 32
  * A `grub.cfg` that shows the entries which ostree has written by the time the machine starts, the highest
  * number, which is the newest deployment, first. Nobody has to write it anew after an update.
  *
- * GRUB 2.14 reads the entries itself where its module lies beside the configuration and may be loaded. Any
- * other takes an entry for a script: the keys are functions, and `options`, which ostree writes before the
- * keys that are commands of GRUB, starts the kernel and so never comes to those. The kernel is found by the
- * checksum in `ostree=`, since its path is still to come. Entries are read when they are chosen, hence the
- * menu calls them by their file names.
+ * GRUB 2.14 reads the entries itself where its module lies beside the configuration (BIOS). Any other takes
+ * an entry for a script: the keys are functions, and `options`, which ostree writes before the keys that are
+ * commands of GRUB, starts the kernel and so never comes to those. The kernel is found by the checksum in
+ * `ostree=`, since its path is still to come. Entries are read when they are chosen, hence the menu calls
+ * them by their file names.
  *
  * What GRUB's script language has a meaning for (`; & | < > { } $ \ '`, a `#` that begins a word) is misread
  * in kernel arguments, as Red Hat's and upstream's `blscfg` do too. An entry that comes to nothing by it is
@@ -42,8 +42,8 @@ export function formatGrubEntriesConfig(menu: GrubEntriesMenu): string {
   // Its paths begin with /boot, which a subvolume is in front of.
   const mayUseReader = menu.boot === '' || menu.boot === '/boot'
   return `\
-# The boot menu of this disk. It shows the entries of ${menu.boot || '/boot'}/loader/entries as they are when
-# the machine starts: nobody has to write this file anew.
+# The boot menu of this disk. It shows the entries in loader/entries as they are when the machine starts:
+# nobody has to write this file anew.
 set default=0
 set timeout=${timeout}
 ${formatSerialConsole(fallback.options)}
@@ -91,8 +91,10 @@ ${formatMenuEntry(uuid, fallback)}fi
 }
 
 const READER = `
-# GRUB 2.14 has a reader of entries. Where only signed programs run no module may be loaded.
-if [ "$lockdown" != y -a -f $prefix/$grub_cpu-$grub_platform/blsuki.mod ]; then
+# GRUB 2.14 has a reader of entries. What lies here belongs to the GRUB of BIOS machines; that of UEFI may
+# be of another build, and where only signed programs run it loads no module.
+if [ "$grub_platform" = pc -a -f $prefix/i386-pc/blsuki.mod ]; then
+  insmod blsuki
   set reader=blscfg
 fi
 `
