@@ -55,7 +55,7 @@ export const BOOTUPD_PIECES: Readonly<Record<string, string>> = {
   ...SHIM_AND_GRUB,
   'usr/lib/bootupd/updates/EFI/fedora/grubx64.efi': 'MZ… bblscfg\0…',
   'usr/lib/bootupd/grub2-static/grub-static-pre.cfg': 'set root=$boot\n',
-  'usr/lib/bootupd/grub2-static/grub-static-efi.cfg': 'source ${config_directory}/bootuuid.cfg\n',
+  'usr/lib/bootupd/grub2-static/grub-static-efi.cfg': 'source $config_directory/bootuuid.cfg\n',
   'usr/lib/bootupd/grub2-static/configs.d/41_custom.cfg': 'source $prefix/custom.cfg\n',
   'usr/lib/bootupd/grub2-static/configs.d/10_blscfg.cfg': 'blscfg\n',
   'usr/lib/bootupd/grub2-static/configs.d/README': 'not a piece\n',
