@@ -5,6 +5,7 @@ import { type EfiNames, efiNames } from './efi/names.ts'
 import { findGrubPayload, GRUB_PLACES, type PayloadFile } from './efi/payload.ts'
 import type { BootloaderErrorCode } from './errors.ts'
 import { grubDirectory } from './grub/directory.ts'
+import { BIOS_PLACE, shipsGrubBios } from './grub-bios/platform.ts'
 
 /** A boot loader by name; `auto` takes what the image asks for, else what it ships. */
 export type BootloaderName = 'auto' | 'grub' | 'systemd-boot' | 'none'
@@ -13,6 +14,8 @@ export type BootloaderName = 'auto' | 'grub' | 'systemd-boot' | 'none'
 export interface ChooseBootloaderOptions {
   /** @defaultValue `auto` */
   readonly bootloader?: BootloaderName
+  /** Bytes of a sector of the disk; no BIOS starts from any but 512. @defaultValue 512 */
+  readonly sectorSize?: number
 }
 
 interface Choice {
@@ -28,6 +31,8 @@ export interface GrubChoice extends Choice {
   readonly vendor?: string
   /** Name of GRUB's directory in `/boot`. */
   readonly directory: 'grub' | 'grub2'
+  /** Where the image has GRUB for a BIOS, if the disk is to start on one. */
+  readonly bios?: string
 }
 
 export interface SystemdBootChoice extends Choice {
@@ -54,7 +59,8 @@ const CONFIGURED: Readonly<Record<string, BootloaderName>> = {
 /**
  * Chooses a boot loader that the image ships; nothing is ever taken from the host.
  *
- * `auto` heeds the image's install configuration, then prefers shim and GRUB, then systemd-boot.
+ * `auto` heeds the image's install configuration, then prefers shim and GRUB, then systemd-boot, then GRUB
+ * for a BIOS alone, which otherwise is installed beside shim and GRUB.
  *
  * @throws BootableError `BOOTLOADER_MISSING`, `BOOTLOADER_UNSUPPORTED`
  */
@@ -78,8 +84,9 @@ export function chooseBootloader(
   if (isOstree && asked === 'systemd-boot') throw systemdBootOnOstree(why)
   const mayBeGrub = asked !== 'systemd-boot'
   const mayBeSystemdBoot = asked !== 'grub' && !isOstree
-  const grub = mayBeGrub ? chooseGrub(system, names, why) : undefined
-  const chosen = grub ?? (mayBeSystemdBoot ? chooseSystemdBoot(system, names, why) : undefined)
+  const grub = mayBeGrub ? chooseGrub(system, names, why, options) : undefined
+  const systemdBoot = mayBeSystemdBoot ? chooseSystemdBoot(system, names, why) : undefined
+  const chosen = grub?.files.length === 0 ? (systemdBoot ?? grub) : (grub ?? systemdBoot)
   if (chosen) return chosen
 
   const places = [
@@ -107,17 +114,30 @@ function systemdBootOnOstree(why: string): BootableError<BootloaderErrorCode> {
   )
 }
 
-function chooseGrub(system: InstalledSystem, names: EfiNames, why: string): GrubChoice | undefined {
+function chooseGrub(
+  system: InstalledSystem,
+  names: EfiNames,
+  why: string,
+  { sectorSize = 512 }: ChooseBootloaderOptions,
+): GrubChoice | undefined {
   const payload = findGrubPayload(system.root, names)
-  if (!payload) return undefined
+  const startsOnBios = system.architecture === 'x86_64' && sectorSize === 512 && shipsGrubBios(system.root)
+  const bios = startsOnBios ? { bios: BIOS_PLACE } : {}
+  const directory = grubDirectory(system)
+  if (!payload) {
+    const reason = `The image ships GRUB in /${BIOS_PLACE}${why}, and none for UEFI: the disk starts on a BIOS only.`
+    return startsOnBios ? { kind: 'grub', reason, files: [], directory, ...bios } : undefined
+  }
   const { place, files, vendor } = payload
   const hasShim = files.some(({ target }) => target.toLowerCase().endsWith(`/${names.shim}`))
+  const forBios = startsOnBios ? `, GRUB for a BIOS in /${BIOS_PLACE}` : ''
   return {
     kind: 'grub',
-    reason: `The image ships ${hasShim ? 'shim and GRUB' : 'GRUB'} in /${place}${why}.`,
+    reason: `The image ships ${hasShim ? 'shim and GRUB' : 'GRUB'} in /${place}${forBios}${why}.`,
     files,
     ...(vendor !== undefined && { vendor }),
-    directory: grubDirectory(system),
+    directory,
+    ...bios,
   }
 }
 

@@ -1,6 +1,6 @@
 import type { OperationOptions } from '@bootable/bytes'
 import { BootableError } from '@bootable/bytes'
-import type { InstalledSystem, MountPoint } from '@bootable/system'
+import type { BootCode, InstalledSystem, MountPoint } from '@bootable/system'
 import { composeKernelArguments } from '@bootable/system'
 import type { Timestamp } from '@bootable/tree'
 import { createFile, ensureDirectory, findFile, putInode } from '@bootable/tree'
@@ -9,6 +9,7 @@ import { putOnPartition } from './efi/partition.ts'
 import { formatBootEntry } from './entries/entry.ts'
 import type { BootloaderErrorCode } from './errors.ts'
 import { installGrub } from './grub/install.ts'
+import { installGrubBios } from './grub-bios/install.ts'
 import { type Installation, locateBoot } from './installation.ts'
 import { installSystemdBoot } from './systemd-boot/install.ts'
 
@@ -20,11 +21,17 @@ export interface InstallBootloaderOptions extends ChooseBootloaderOptions, Opera
   readonly timeout?: number
 }
 
+/** What was installed. */
+export type InstalledBootloader = BootloaderChoice & {
+  /** For `InstalledSystem.bootCode`, where the disk is to start on a BIOS. */
+  readonly bootCode?: BootCode
+}
+
 /**
  * Makes a system bootable: adds the boot loader, its configuration, the kernel (unless the layout of the
  * system has put one into `/boot`) and a boot entry to
  * `system.sysroot`, under `/boot` and on the EFI system partition. Contents are shared with the files
- * that they come from; nothing is read.
+ * that they come from; read is only what a boot image for a BIOS is made of.
  *
  * The disk starts by the removable media path, without boot entries in the machine's firmware.
  *
@@ -35,7 +42,7 @@ export async function installBootloader(
   system: InstalledSystem,
   mounts: readonly MountPoint[],
   options: InstallBootloaderOptions,
-): Promise<BootloaderChoice> {
+): Promise<InstalledBootloader> {
   const { clock, timeout = 1, signal } = options
   signal?.throwIfAborted()
   const choice = chooseBootloader(system, options)
@@ -53,9 +60,13 @@ export async function installBootloader(
     ...(signal && { signal }),
   }
   copyPrograms(installation, choice)
-  if (choice.kind === 'grub') await installGrub(installation, choice)
-  else installSystemdBoot(installation)
-  return choice
+  if (choice.kind === 'systemd-boot') {
+    installSystemdBoot(installation)
+    return choice
+  }
+  const directory = await installGrub(installation, choice)
+  if (choice.bios === undefined) return choice
+  return { ...choice, bootCode: await installGrubBios(installation, directory) }
 }
 
 /** The entry that the layout prescribes. Its kernel is in place; with no boot loader it is still needed. */

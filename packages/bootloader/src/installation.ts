@@ -9,6 +9,7 @@ export interface BootPlaces {
   readonly esp: string
   /** UUID of the filesystem that holds `/boot`. */
   readonly bootUuid: string
+  readonly bootType: MountPoint['type']
   /**
    * What `/boot` is called on that filesystem: empty where it is a filesystem of its own, `/boot` on
    * the root filesystem, with the subvolume in front where GRUB would have to go through one.
@@ -55,6 +56,7 @@ export function locateBoot(mounts: readonly MountPoint[], layout: InstalledSyste
   return {
     esp: esp.slice(1),
     bootUuid: boot.uuid,
+    bootType: boot.type,
     bootPrefix: boot.path === '/boot' ? top : `${top}/boot`,
   }
 }

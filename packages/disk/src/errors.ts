@@ -11,6 +11,10 @@ export type DiskErrorCode =
   | 'PARTITION_TABLE_INVALID'
   /** The device has fewer bytes than the plan. */
   | 'DEVICE_TOO_SMALL'
+  /** Code for a BIOS, and the disk has no partition for it or sectors that no BIOS code knows. */
+  | 'BOOT_CODE_WITHOUT_PLACE'
+  /** `details.size` and `details.limit`, in bytes. */
+  | 'BOOT_CODE_TOO_LARGE'
   /** A filesystem of a type that nothing here writes. */
   | 'FILESYSTEM_UNSUPPORTED'
   /** No partition of a disk holds a root filesystem. */

@@ -37,6 +37,20 @@ export interface SystemDeployment {
   readonly reference: string
 }
 
+/**
+ * What a BIOS starts: code in the first sector of the disk, which loads an image from a partition of its
+ * own. Both hold sector numbers, so their bytes are known when the place of the partition is.
+ */
+export interface BootCode {
+  /** Bytes of the image in the BIOS boot partition. */
+  readonly size: number
+  /**
+   * The boot sector's first 440 bytes, and the image for a partition that begins at this sector. Sectors
+   * have 512 bytes: no BIOS code knows others.
+   */
+  place(firstSector: number): { readonly bootSector: Uint8Array; readonly image: Uint8Array }
+}
+
 /** Something that the user should know; the installation went on. */
 export interface SystemWarning {
   readonly message: string
@@ -73,6 +87,8 @@ export interface InstalledSystem {
   readonly bootEntry?: SystemBootEntry
   /** Of the ostree layout. */
   readonly deployment?: SystemDeployment
+  /** Where machines with a BIOS are to start it. */
+  readonly bootCode?: BootCode
   /** Size of the image's files in bytes; the least size of a root filesystem follows from it. */
   readonly imageSize?: number
   readonly warnings: readonly SystemWarning[]

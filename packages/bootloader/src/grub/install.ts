@@ -24,8 +24,10 @@ interface GrubFiles {
 /**
  * Writes GRUB's configuration. Where the system has no boot entry of its own, also the kernel and an entry;
  * otherwise the menu follows the entries that its updates will write.
+ *
+ * @returns GRUB's directory in the sysroot
  */
-export async function installGrub(installation: Installation, choice: GrubChoice): Promise<void> {
+export async function installGrub(installation: Installation, choice: GrubChoice): Promise<string> {
   const { system, places, clock } = installation
   const { sysroot } = system
   const { directory, directoryMode, config, others, stub } = await grubFiles(installation, choice)
@@ -40,6 +42,8 @@ export async function installGrub(installation: Installation, choice: GrubChoice
     putInode(sysroot, `${directory}/${name}`, createFile(text, { mode: 0o600, mtime: clock }))
   }
 
+  if (choice.files.length === 0) return directory
+
   const onPartition = (path: string, content: string): void => {
     const file = createFile(content, { mode: 0o755, mtime: clock })
     putOnPartition(sysroot, places.esp, path, file, made)
@@ -51,6 +55,7 @@ export async function installGrub(installation: Installation, choice: GrubChoice
     if (name === 'BOOT' && !stub.includes('bootuuid.cfg')) continue
     onPartition(`EFI/${name}/bootuuid.cfg`, files['bootuuid.cfg'])
   }
+  return directory
 }
 
 async function grubFiles(installation: Installation, choice: GrubChoice): Promise<GrubFiles> {

@@ -57,10 +57,13 @@ async function readPiece(tree: FileTree, path: string): Promise<string | undefin
   throw new FormatError('FORMAT_INVALID', { format: 'grub.cfg', structure: `/${path}` }, 'not UTF-8')
 }
 
-/** Whether the GRUB programs have the command built in: its name stands in their module area as it is. */
+/**
+ * Whether the command is built into the GRUB programs, where its name stands in the module area as it is, and
+ * among the modules for a BIOS.
+ */
 async function knowsBlscfg(
   tree: FileTree,
-  { files }: GrubChoice,
+  { files, bios }: GrubChoice,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   const programs = files.filter(({ target }) => /\/grub[^/]*\.efi$/i.test(target))
@@ -68,7 +71,8 @@ async function knowsBlscfg(
     const program = findFile(tree, source)
     if (program && !(await contains(program.content, utf8('blscfg\0'), signal))) return false
   }
-  return programs.length > 0
+  if (bios !== undefined && !findFile(tree, `${bios}/blscfg.mod`)) return false
+  return programs.length > 0 || bios !== undefined
 }
 
 async function contains(

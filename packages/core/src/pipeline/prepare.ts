@@ -50,28 +50,29 @@ export async function prepareMachine(image: Image, options: MachineOptions = {})
   const clock = options.clock ?? imageTime(image)
   checkClock(clock)
 
-  const system = await deployImage(image, {
+  const deployed = await deployImage(image, {
     ...options,
     ...operation,
     seed,
     clock,
     cache: options.cache ?? memoryLayerCache(),
   })
-  for (const warning of system.warnings) onProgress?.({ type: 'warning', ...warning })
+  for (const warning of deployed.warnings) onProgress?.({ type: 'warning', ...warning })
 
   const diskOptions = {
     seed,
-    rootfs: chooseRootFilesystem(system, options),
+    rootfs: chooseRootFilesystem(deployed, options),
     ...(options.size !== undefined && { size: options.size }),
     ...(blueprint?.customizations.filesystem && { filesystems: blueprint.customizations.filesystem }),
   }
-  const mounts = planMounts(system, diskOptions)
-  await writeMounts(system, mounts, { clock })
-  const bootloader = await installBootloader(system, mounts, {
+  const mounts = planMounts(deployed, diskOptions)
+  await writeMounts(deployed, mounts, { clock })
+  const { bootCode, ...bootloader } = await installBootloader(deployed, mounts, {
     ...operation,
     clock: { seconds: clock, nanoseconds: 0 },
     bootloader: options.bootloader ?? 'auto',
   })
+  const system = bootCode ? { ...deployed, bootCode } : deployed
   onProgress?.({ type: 'note', message: bootloader.reason })
   await (system.layout === 'ostree' ? labelOstree(system, mounts) : labelPlain(system))
   const plan = planDisk(system, diskOptions)

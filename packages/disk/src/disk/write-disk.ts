@@ -3,6 +3,7 @@ import type { InstalledSystem } from '@bootable/system'
 import type { FileTree } from '@bootable/tree'
 import { checkPartitionTable, writeGpt } from '../gpt/writer.ts'
 import type { DiskPlan } from '../plan/disk-plan.ts'
+import { placeBootCode, writeBootCode } from './boot-code.ts'
 import { carveTree } from './carve.ts'
 import { driverOf } from './drivers.ts'
 
@@ -11,20 +12,23 @@ export interface WriteDiskOptions extends OperationOptions, RuntimeOptions {}
 
 /**
  * Writes the disk of a plan: every filesystem into its partition, and last the partition table, so that
- * a cut run leaves nothing that passes for a disk. Partitions without a filesystem stay as they are.
+ * a cut run leaves nothing that passes for a disk. The system's boot code goes into the BIOS boot partition
+ * and, up to the disk's signature, into the first sector. Other partitions without a filesystem stay as they
+ * are.
  *
  * @param device reads as zero where nothing was written yet, and has at least `plan.size` bytes
- * @throws BootableError `DEVICE_TOO_SMALL`, `PARTITION_TABLE_INVALID`, before anything is written; what
- * the filesystems throw
+ * @throws BootableError `DEVICE_TOO_SMALL`, `PARTITION_TABLE_INVALID`, `BOOT_CODE_WITHOUT_PLACE`,
+ * `BOOT_CODE_TOO_LARGE`, before anything is written; what the filesystems throw
  */
 export async function writeDisk(
   plan: DiskPlan,
-  system: Pick<InstalledSystem, 'sysroot' | 'deployment'>,
+  system: Pick<InstalledSystem, 'sysroot' | 'deployment' | 'bootCode'>,
   device: BlockDevice,
   options: WriteDiskOptions = {},
 ): Promise<void> {
   options.signal?.throwIfAborted()
   checkPartitionTable(plan, device)
+  const bootPartition = system.bootCode && placeBootCode(plan, system.bootCode)
   const paths = plan.partitions.flatMap(({ filesystem }) => filesystem?.path ?? [])
   const trees = carveTree(system.sysroot, paths, system)
   const work = plan.partitions.flatMap((partition) => {
@@ -41,6 +45,7 @@ export async function writeDisk(
       hiddenSectors: partition.start / plan.sectorSize,
     })
   }
+  if (system.bootCode && bootPartition) await writeBootCode(device, bootPartition, system.bootCode)
   await writeGpt(plan, device, options)
 }
 

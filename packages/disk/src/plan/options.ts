@@ -30,7 +30,7 @@ export interface PlanDiskOptions {
 /** The part of an installed system that a plan depends on. */
 export type PlannedSystem = Pick<
   InstalledSystem,
-  'architecture' | 'layout' | 'sysroot' | 'deployment' | 'imageSize'
+  'architecture' | 'layout' | 'sysroot' | 'deployment' | 'imageSize' | 'bootCode'
 >
 
 /** Options that have been checked, with the partitions that they come to. */

@@ -1,4 +1,5 @@
 import { alignUp, seededUuid } from '@bootable/bytes'
+import { placeBootCode } from '../disk/boot-code.ts'
 import { carveTree } from '../disk/carve.ts'
 import { GRAIN, usableBytes } from '../gpt/layout.ts'
 import type { TableEntry } from './base-table.ts'
@@ -15,8 +16,9 @@ import { DEFAULT_DISK_SIZE, leastSize } from './sizes.ts'
  * last and up to the end. The end is rounded down to whole MiB, as the newer image-builder does, so that
  * the root is made of whole blocks; bootc-image-builder itself gives it 1 MiB less 17 KiB more.
  *
- * @throws BootableError `DISK_OPTIONS_INVALID`, `DISK_TOO_SMALL`, `MOUNT_POINT_NOT_DIRECTORY`, and what
- * the filesystems say about a tree that they cannot hold
+ * @throws BootableError `DISK_OPTIONS_INVALID`, `DISK_TOO_SMALL`, `MOUNT_POINT_NOT_DIRECTORY`,
+ * `BOOT_CODE_WITHOUT_PLACE`, `BOOT_CODE_TOO_LARGE`, and what the filesystems say about a tree that they
+ * cannot hold
  */
 export function planDisk(system: PlannedSystem, options: PlanDiskOptions): DiskPlan {
   const checked = checkOptions(system, options)
@@ -53,7 +55,9 @@ export function planDisk(system: PlannedSystem, options: PlanDiskOptions): DiskP
     })
     position += length
   }
-  return { uuid: seededUuid(seed, 'disk'), size, sectorSize, partitions }
+  const plan = { uuid: seededUuid(seed, 'disk'), size, sectorSize, partitions }
+  if (system.bootCode) placeBootCode(plan, system.bootCode)
+  return plan
 }
 
 /** By path where there is one: two names may be the same (`/var/a-b` and `/var/a/b`). */
