@@ -3,7 +3,7 @@ import { type BootloaderChoice, installBootloader } from '@bootable/bootloader'
 import { BootableError, type ProgressEvent, portableRuntime } from '@bootable/bytes'
 import { type DiskPlan, planDisk, planMounts, type RootFilesystem } from '@bootable/disk'
 import { type FetchLayersOptions, type Image, memoryLayerCache, unpackImage } from '@bootable/oci'
-import { deployOstree, labelOstree } from '@bootable/ostree'
+import { deployOstree, formatTargetImage, labelOstree, parseTargetReference } from '@bootable/ostree'
 import {
   composeKernelArguments,
   type DeploymentOptions,
@@ -11,6 +11,7 @@ import {
   type InstalledSystem,
   labelPlain,
   type MountPoint,
+  type SystemWarning,
   writeMounts,
 } from '@bootable/system'
 import type { CoreErrorCode } from '../errors.ts'
@@ -97,12 +98,27 @@ async function deployImage(
       labels: image.config.value.config?.Labels ?? {},
     })
   }
-  if (targetReference !== undefined) return deployOstree(image, { ...options, targetReference })
+  if (targetReference !== undefined) {
+    const system = await deployOstree(image, { ...options, targetReference })
+    return { ...system, warnings: [...system.warnings, ...warnOfTarget(system)] }
+  }
   throw new BootableError<CoreErrorCode>(
     'TARGET_REFERENCE_MISSING',
     'nobody has said where the machine updates from',
     { hint: 'give targetReference, such as quay.io/example/os:latest, or the layout plain' },
   )
+}
+
+/** An address of files means something here, but most often nothing to the machine. */
+function warnOfTarget({ deployment }: InstalledSystem): SystemWarning[] {
+  const target = deployment && parseTargetReference(deployment.reference)
+  if (!target || !['oci', 'oci-archive', 'docker-archive', 'dir'].includes(target.transport)) return []
+  return [
+    {
+      message: `the machine will look for updates on its own disk, in ${formatTargetImage(target)}`,
+      hint: 'name an image in a registry as the target (--target-imgref quay.io/example/os:latest)',
+    },
+  ]
 }
 
 /** Progress, but not that a thing is there which has been told of before: layers are asked for twice. */

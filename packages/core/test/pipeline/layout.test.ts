@@ -73,6 +73,14 @@ describe('prepareMachine', () => {
     ).resolves.toMatchObject({ system: { layout: 'plain' } })
   })
 
+  it('warns of a target that is a file', async () => {
+    const image = await imageWith([PREPARE_ROOT], BOOTC)
+    const { system } = await prepareMachine(image, { ...options, targetReference: 'oci-archive:os.tar' })
+    expect(system.warnings).toEqual([
+      expect.objectContaining({ message: expect.stringContaining('oci-archive:os.tar') }),
+    ])
+  })
+
   it('warns where ostree was asked for and is not there, and tells of each layer once', async () => {
     const events: ProgressEvent[] = []
     const onProgress = (event: ProgressEvent): void => {
