@@ -7,3 +7,5 @@ export { type BootMenuItem, formatGrubConfig, type GrubMenu } from './grub/confi
 export { formatGrubEntriesConfig, type GrubEntriesMenu } from './grub/entries-config.ts'
 export { type InstallBootloaderOptions, type InstalledBootloader, installBootloader } from './install.ts'
 export { type PeImage, type PeSection, readPe } from './pe/reader.ts'
+export { readUki, type UnifiedKernel } from './uki/reader.ts'
+export { type UkiParts, writeUki } from './uki/writer.ts'

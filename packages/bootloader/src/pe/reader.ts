@@ -43,6 +43,8 @@ export interface PeImage {
   readonly sections: readonly PeSection[]
   /** Where signatures lie in the file; missing in a program that nobody has signed. Nothing is verified. */
   readonly certificates?: { readonly offset: number; readonly size: number }
+  /** The COFF symbol table, at 0 where there is none. */
+  readonly symbols: { readonly offset: number; readonly count: number }
   readonly fileAlignment: number
   readonly sectionAlignment: number
   readonly sizeOfHeaders: number
@@ -104,6 +106,7 @@ export async function readPe(source: ByteSource): Promise<PeImage> {
     isNxCompatible: (optional.dllCharacteristics & NX_COMPAT) !== 0,
     sections,
     ...(certificates && { certificates }),
+    symbols: { offset: nt.pointerToSymbolTable, count: nt.numberOfSymbols },
     fileAlignment: optional.fileAlignment,
     sectionAlignment: optional.sectionAlignment,
     sizeOfHeaders: optional.sizeOfHeaders,
