@@ -40,6 +40,7 @@ describe('flags that describe a machine', () => {
     [['--rootfs', 'ext4'], { rootfs: 'ext4' }],
     [['--size', '20 GiB'], { size: 20 * GiB }],
     [['--size', 'minimum'], { size: 'minimum' }],
+    [['--sector-size', '4096'], { sectorSize: 4096 }],
     [['--layout', 'plain'], { layout: 'plain' }],
     [['--target-imgref', 'quay.io/a/b:1'], { targetReference: 'quay.io/a/b:1' }],
     [['--stateroot', 'os'], { stateroot: 'os' }],
@@ -57,6 +58,7 @@ describe('flags that describe a machine', () => {
 
   it.each([
     [['--size', 'large']],
+    [['--sector-size', '1024']],
     [['--size', '-5']],
     [['--rootfs', 'zfs']],
     [['--bootloader', 'lilo']],

@@ -10,6 +10,7 @@ export interface MachineFlags {
   readonly config?: string
   readonly rootfs?: 'ext4'
   readonly size?: number | 'minimum'
+  readonly sectorSize?: '512' | '4096'
   readonly bootloader?: 'auto' | 'grub' | 'systemd-boot' | 'none'
   readonly layout?: 'auto' | 'ostree' | 'plain'
   readonly targetImgref?: string
@@ -28,6 +29,12 @@ export function addMachineFlags(command: Command): Command {
     .option('--config <file>', 'blueprint, TOML or JSON by its ending; - reads JSON from standard input')
     .addOption(new Option('--rootfs <type>', 'root filesystem').choices(['ext4', 'xfs', 'btrfs']))
     .option('--size <size>', 'size of the disk, such as "20 GiB"; "minimum" for what fits', parseDiskSize)
+    .addOption(
+      new Option('--sector-size <bytes>', 'logical sectors of the disk; 4096 starts by UEFI alone').choices([
+        '512',
+        '4096',
+      ]),
+    )
     .addOption(
       new Option('--bootloader <name>', 'boot loader')
         .choices(['auto', 'grub', 'systemd-boot', 'none'])
@@ -75,6 +82,7 @@ export async function readMachineFlags(
     ...(blueprint && { blueprint }),
     ...(flags.rootfs && { rootfs: flags.rootfs }),
     ...(flags.size !== undefined && { size: flags.size }),
+    ...(flags.sectorSize && { sectorSize: flags.sectorSize === '4096' ? 4096 : 512 }),
     ...(flags.bootloader && { bootloader: flags.bootloader }),
     ...(flags.layout && { layout: flags.layout }),
     ...(flags.targetImgref !== undefined && { targetReference: flags.targetImgref }),

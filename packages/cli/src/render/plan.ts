@@ -1,5 +1,6 @@
 import { formatSize } from '@bootable/bytes'
 import { describePlan, type Machine } from '@bootable/core'
+import { formatDiskSize } from './amount.ts'
 import { formatPairs, formatTable } from './table.ts'
 
 /** A machine as text: the facts, then the partitions. */
@@ -12,7 +13,7 @@ export function formatPlan(machine: Machine): string {
     ['kernel', system.kernel.version],
     ['arguments', commandLine.join(' ')],
     ['boot loader', `${bootloader.kind}: ${bootloader.reason}`],
-    ['disk', `${formatSize(plan.size)} (${plan.size} bytes), ${plan.uuid}`],
+    ['disk', `${formatDiskSize(plan)}, ${plan.uuid}`],
   ])
   const rows = describePlan(plan).map(
     ({ number, name, start, size, type, filesystem, mountpoint, label, uuid }) => [

@@ -1,5 +1,6 @@
 import { formatSize } from '@bootable/bytes'
 import type { DiskReport, DiskSystemReport, ImageReport, SystemReport } from '@bootable/core'
+import { formatDiskSize } from './amount.ts'
 import { formatDeployment, formatFinding, formatLabels } from './deployment.ts'
 import { formatPairs, formatTable } from './table.ts'
 
@@ -33,9 +34,9 @@ function formatImage({
   return `${facts}\n${formatTable(['layer', 'size', 'media type'], layerRows)}${labelTable}`
 }
 
-function formatDisk({ format, size, uuid, partitions, system, note }: DiskReport): string {
+function formatDisk({ format, size, sectorSize, uuid, partitions, system, note }: DiskReport): string {
   const facts = formatPairs([
-    ['disk', `${format}, ${formatSize(size)} (${size} bytes), ${uuid}`],
+    ['disk', `${format}, ${formatDiskSize({ size, sectorSize })}, ${uuid}`],
     ...(system ? diskSystemPairs(system) : []),
     ...(note === undefined ? [] : [['note', note] as const]),
   ])

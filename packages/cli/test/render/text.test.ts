@@ -105,6 +105,7 @@ describe('formatReport', () => {
       kind: 'disk',
       format: 'qcow2',
       size: 10 * 1024 ** 3,
+      sectorSize: 512,
       uuid: 'u',
       partitions: [
         {
@@ -192,6 +193,7 @@ boot entry  Test
       kind: 'disk',
       format: 'raw',
       size: 1024,
+      sectorSize: 4096,
       uuid: 'u',
       partitions: [],
       system: {
@@ -224,6 +226,7 @@ deployment   0123456789ab.1
   finding    /boot/x: odd\\x1b
 `)
     expect(text).toContain('layout  ostree\n')
+    expect(text).toContain('disk    raw, 1 KiB (1024 bytes), sectors of 4096 bytes, u\n')
   })
 
   it('shows an image', () => {

@@ -21,6 +21,8 @@ export interface DiskReport {
   readonly format: 'raw' | 'qcow2'
   /** Bytes that a machine sees. */
   readonly size: number
+  /** Bytes of the sectors by which the partition table counts: 512 or 4096. */
+  readonly sectorSize: number
   readonly uuid: string
   readonly partitions: readonly PartitionReport[]
   /** Absent where no partition holds a root filesystem that can be read; `note` says why. */
@@ -67,7 +69,8 @@ export async function inspectDisk(
     label,
     ...(filesystem && { filesystem }),
   }))
-  const report = { kind: 'disk', format, size, uuid: disk.uuid, partitions } as const
+  const { sectorSize, uuid } = disk
+  const report = { kind: 'disk', format, size, sectorSize, uuid, partitions } as const
   try {
     return { ...report, system: await inspectDiskSystem(await readDiskTree(disk), options) }
   } catch (error) {

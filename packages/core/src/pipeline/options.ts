@@ -1,7 +1,7 @@
 import type { Blueprint } from '@bootable/blueprint'
 import type { BootloaderName } from '@bootable/bootloader'
 import type { OperationOptions, RuntimeOptions } from '@bootable/bytes'
-import type { RootFilesystem } from '@bootable/disk'
+import type { RootFilesystem, SectorSize } from '@bootable/disk'
 import type { LayerCache } from '@bootable/oci'
 import type { LayoutName } from './layout.ts'
 
@@ -15,6 +15,8 @@ export interface MachineOptions extends OperationOptions, RuntimeOptions {
    * @defaultValue 10 GiB, or more where twice the image needs it
    */
   readonly size?: number | 'minimum'
+  /** Bytes of the disk's logical sectors. From 4096 machines start by UEFI alone. @defaultValue 512 */
+  readonly sectorSize?: SectorSize
   /** @defaultValue `auto` */
   readonly bootloader?: BootloaderName
   /** Leaves out `rw console=tty0 console=ttyS0`. @defaultValue true */

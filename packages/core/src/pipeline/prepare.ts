@@ -64,6 +64,7 @@ export async function prepareMachine(image: Image, options: MachineOptions = {})
     seed,
     rootfs: chooseRootFilesystem(deployed, options),
     ...(options.size !== undefined && { size: options.size }),
+    ...(options.sectorSize !== undefined && { sectorSize: options.sectorSize }),
     ...(blueprint?.customizations.filesystem && { filesystems: blueprint.customizations.filesystem }),
   }
   const mounts = planMounts(deployed, diskOptions)
@@ -72,6 +73,7 @@ export async function prepareMachine(image: Image, options: MachineOptions = {})
     ...operation,
     clock: { seconds: clock, nanoseconds: 0 },
     bootloader: options.bootloader ?? 'auto',
+    ...(options.sectorSize !== undefined && { sectorSize: options.sectorSize }),
   })
   const system = bootCode ? { ...deployed, bootCode } : deployed
   onProgress?.({ type: 'note', message: bootloader.reason })

@@ -55,12 +55,21 @@ const ROOT: TableEntry = {
   filesystem: { path: '/', type: 'root', label: 'root', options: 'system', passno: 1 },
 }
 
-/** The partition tables that bootc-image-builder gives an image which brings none of its own. */
-export const BASE_TABLES: Readonly<Partial<Record<Architecture, readonly TableEntry[]>>> = {
+/**
+ * The partition tables that bootc-image-builder gives an image which brings none of its own. It has none for
+ * riscv64, whose machines start by UEFI as those of aarch64 do.
+ */
+const BASE_TABLES: Readonly<Record<Architecture, readonly TableEntry[]>> = {
   x86_64: [BIOS_BOOT, ESP, BOOT, ROOT],
   aarch64: [ESP, BOOT, ROOT],
   ppc64le: [PREP, BOOT, ROOT],
   s390x: [BOOT, ROOT],
+  riscv64: [ESP, BOOT, ROOT],
+}
+
+/** The base table of an architecture. No BIOS starts from sectors of 4096 bytes, so its partition is left out. */
+export function baseTable(architecture: Architecture, sectorSize: number): readonly TableEntry[] {
+  return BASE_TABLES[architecture].filter((entry) => entry !== BIOS_BOOT || sectorSize === 512)
 }
 
 /** A mount point that a blueprint asks for and no base table has. It stands in front of the root. */

@@ -4,10 +4,13 @@ import { BootableError, formatSize, parseSize } from '@bootable/bytes'
 import type { InstalledSystem } from '@bootable/system'
 import { type DiskErrorCode, type DiskProblem, problemsError } from '../errors.ts'
 import { ENTRY_COUNT } from '../gpt/format.ts'
-import { BASE_TABLES, extraEntry, type TableEntry } from './base-table.ts'
+import { baseTable, extraEntry, type TableEntry } from './base-table.ts'
 
 /** The filesystems that a root may have. */
 export type RootFilesystem = 'ext4'
+
+/** Bytes of a disk's logical sector, by which its partition table counts. */
+export type SectorSize = 512 | 4096
 
 /** Options of {@link planMounts} and {@link planDisk}; both are given the same. */
 export interface PlanDiskOptions {
@@ -23,8 +26,8 @@ export interface PlanDiskOptions {
   readonly size?: number | string
   /** Least sizes of filesystems, and additional ones, in the words of a blueprint. */
   readonly filesystems?: readonly FilesystemCustomization[]
-  /** Bytes of a logical sector. @defaultValue 512 */
-  readonly sectorSize?: 512 | 4096
+  /** Bytes of a logical sector. From 4096 machines start by UEFI alone. @defaultValue 512 */
+  readonly sectorSize?: SectorSize
 }
 
 /** The part of an installed system that a plan depends on. */
@@ -58,8 +61,6 @@ export function checkOptions(
     problems.push({ option, message })
   }
 
-  const table = BASE_TABLES[system.architecture]
-  if (!table) report('architecture', `there is no partition table for ${system.architecture}`)
   if (!ROOT_FILESYSTEMS.includes(rootfs)) {
     report('rootfs', `"${rootfs}" cannot be written; possible: ${ROOT_FILESYSTEMS.join(', ')}`)
   }
@@ -68,9 +69,10 @@ export function checkOptions(
   const size = checkSize(options.size, sectorSize, report)
   const minimumSizes = checkFilesystems(filesystems, rootfs, report)
 
-  const known = new Set(table?.map(({ filesystem }) => filesystem?.path))
+  const table = baseTable(system.architecture, sectorSize)
+  const known = new Set(table.map(({ filesystem }) => filesystem?.path))
   const extra = [...minimumSizes.keys()].filter((path) => !known.has(path)).map(extraEntry)
-  const entries = [...(table ?? []).slice(0, -1), ...extra, ...(table ?? []).slice(-1)]
+  const entries = [...table.slice(0, -1), ...extra, ...table.slice(-1)]
   if (entries.length > ENTRY_COUNT) {
     report('filesystems', `${entries.length} partitions; a partition table has ${ENTRY_COUNT}`)
   }

@@ -90,6 +90,30 @@ describe('base tables', () => {
     expect(sectors(plan({}, system({ architecture })))).toEqual(expected)
   })
 
+  test('riscv64 is as aarch64', () => {
+    const types = (architecture: 'aarch64' | 'riscv64'): string[] =>
+      plan({}, system({ architecture })).partitions.map(({ type }) => type)
+    expect(types('riscv64')).toEqual(types('aarch64'))
+  })
+
+  test('ppc64le starts with a PReP partition', () => {
+    const [prep] = plan({}, system({ architecture: 'ppc64le' })).partitions
+    expect(prep).toMatchObject({ name: 'prep', type: '9e1a2d38-c612-4316-aa26-8b49521e5a8b' })
+    expect(prep).not.toHaveProperty('filesystem')
+  })
+
+  test('sectors of 4096 bytes: nothing for a BIOS, everything else as it is', () => {
+    const given = plan({ sectorSize: 4096 })
+    expect(given.sectorSize).toBe(4096)
+    expect(sectors(given)).toEqual([
+      [2048, 1_026_048],
+      [1_028_096, 2_097_152],
+      [3_125_248, 17_844_224],
+    ])
+    const mounts = ({ partitions }: DiskPlan): unknown[] => partitions.map(({ filesystem }) => filesystem)
+    expect(mounts(given)).toEqual(mounts(plan()).slice(1))
+  })
+
   test('filesystems of a plain system and of an ostree one', () => {
     const fields = (given: DiskPlan): unknown[] =>
       given.partitions.flatMap(({ filesystem: at }) =>
@@ -227,15 +251,8 @@ describe('mount points', () => {
     ]
     const options = { rootfs: 'zfs' as 'ext4', size: 'many', sectorSize: 1000 as 512, filesystems }
     const expected = [...refused, 1, 1].map((_, index) => `filesystems[${index}]`)
-    const riscv = system({ architecture: 'riscv64' })
-    expect(problemsOf(() => plan(options, riscv))).toEqual([
-      'architecture',
-      'rootfs',
-      'sectorSize',
-      'size',
-      ...expected,
-    ])
-    expect(problemsOf(() => planMounts(riscv, { seed: SEED, ...options }))).toHaveLength(15)
+    expect(problemsOf(() => plan(options))).toEqual(['rootfs', 'sectorSize', 'size', ...expected])
+    expect(problemsOf(() => planMounts(system(), { seed: SEED, ...options }))).toHaveLength(14)
   })
 
   test('a disk of half a sector is refused', () => {
@@ -264,7 +281,7 @@ test('random disks: nothing overlaps, everything is aligned, in order and inside
   const paths = fc.uniqueArray(fc.constantFrom('/', '/boot', '/var/a', '/var/a/b', '/var/lib/x', '/var/log'))
   return fc.assert(
     fc.property(
-      fc.constantFrom('x86_64' as const, 'aarch64' as const, 'ppc64le' as const, 's390x' as const),
+      fc.constantFrom(...(['x86_64', 'aarch64', 'ppc64le', 's390x', 'riscv64'] as const)),
       paths.chain((list) =>
         fc.tuple(...list.map((path) => fc.tuple(fc.constant(path), fc.integer({ min: 0, max: 5e9 })))),
       ),
