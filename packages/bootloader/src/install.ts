@@ -12,6 +12,7 @@ import { installGrub } from './grub/install.ts'
 import { installGrubBios } from './grub-bios/install.ts'
 import { type Installation, locateBoot } from './installation.ts'
 import { installSystemdBoot } from './systemd-boot/install.ts'
+import { installUki } from './uki/install.ts'
 
 /** Options of {@link installBootloader}. */
 export interface InstallBootloaderOptions extends ChooseBootloaderOptions, OperationOptions {
@@ -19,19 +20,27 @@ export interface InstallBootloaderOptions extends ChooseBootloaderOptions, Opera
   readonly clock: Timestamp
   /** Seconds for which the menu is shown. @defaultValue 1 */
   readonly timeout?: number
+  /**
+   * How often systemd-boot tries to start the entry before it passes over it; a machine that has started
+   * well takes the counter off (systemd-bless-boot(8)).
+   * @defaultValue no counting
+   */
+  readonly tries?: number
 }
 
 /** What was installed. */
 export type InstalledBootloader = BootloaderChoice & {
   /** For `InstalledSystem.bootCode`, where the disk is to start on a BIOS. */
   readonly bootCode?: BootCode
+  /** The kernel's whole command line. */
+  readonly commandLine: string
 }
 
 /**
  * Makes a system bootable: adds the boot loader, its configuration, the kernel (unless the layout of the
  * system has put one into `/boot`) and a boot entry to
  * `system.sysroot`, under `/boot` and on the EFI system partition. Contents are shared with the files
- * that they come from; read is only what a boot image for a BIOS is made of.
+ * that they come from; read is only what a boot image for a BIOS is made of, and headers of EFI programs.
  *
  * The disk starts by the removable media path, without boot entries in the machine's firmware.
  *
@@ -43,12 +52,12 @@ export async function installBootloader(
   mounts: readonly MountPoint[],
   options: InstallBootloaderOptions,
 ): Promise<InstalledBootloader> {
-  const { clock, timeout = 1, signal } = options
+  const { clock, timeout = 1, tries, signal } = options
   signal?.throwIfAborted()
   const choice = chooseBootloader(system, options)
   const commandLine = composeKernelArguments(system, mounts).join(' ')
   putSystemEntry(system, commandLine, clock)
-  if (choice.kind === 'none') return choice
+  if (choice.kind === 'none') return { ...choice, commandLine }
 
   const places = locateBoot(mounts, system.layout)
   const installation: Installation = {
@@ -57,23 +66,27 @@ export async function installBootloader(
     commandLine,
     clock,
     timeout,
+    ...(tries !== undefined && { tries }),
     ...(signal && { signal }),
   }
   copyPrograms(installation, choice)
   if (choice.kind === 'systemd-boot') {
     installSystemdBoot(installation)
-    return choice
+    return { ...choice, commandLine }
+  }
+  if (choice.kind === 'uki') {
+    return { ...choice, commandLine: await installUki(installation, choice, mounts, options) }
   }
   const directory = await installGrub(installation, choice)
-  if (choice.bios === undefined) return choice
-  return { ...choice, bootCode: await installGrubBios(installation, directory) }
+  if (choice.bios === undefined) return { ...choice, commandLine }
+  return { ...choice, commandLine, bootCode: await installGrubBios(installation, directory) }
 }
 
 /** The entry that the layout prescribes. Its kernel is in place; with no boot loader it is still needed. */
 function putSystemEntry({ sysroot, bootEntry }: InstalledSystem, options: string, mtime: Timestamp): void {
   if (!bootEntry) return
-  const { path, title, version, linux, initrd } = bootEntry
-  const text = formatBootEntry({ id: '', title, version, options, linux, initrd, other: {} })
+  const { path, title, version, linux, initrd, other = {} } = bootEntry
+  const text = formatBootEntry({ id: '', title, version, options, linux, initrd, other })
   ensureDirectory(sysroot, path.slice(0, path.lastIndexOf('/')), { mtime })
   putInode(sysroot, path, createFile(text, { mtime }))
 }
