@@ -1,6 +1,6 @@
 import { BootableError, FormatError } from '@bootable/bytes'
 import type { BootloaderErrorCode } from '../errors.ts'
-import { type Elf32, ET_EXEC, readElf32, SHF_ALLOC, SHT_NOBITS, SHT_PROGBITS } from './elf.ts'
+import { type Elf, ET_EXEC, readElf32, SHF_ALLOC, SHT_NOBITS, SHT_PROGBITS } from './elf.ts'
 import { LINK_ADDRESS, MAX_KERNEL_END } from './format.ts'
 
 /**
@@ -34,7 +34,7 @@ export function loadKernel(data: Uint8Array): Uint8Array {
   return kernel
 }
 
-function checkPlace({ type }: Elf32, sections: number): void {
+function checkPlace({ type }: Elf, sections: number): void {
   if (type === ET_EXEC && sections > 0) return
   const details = { format: 'elf', structure: 'kernel.img', expected: ET_EXEC, actual: type }
   throw new FormatError(

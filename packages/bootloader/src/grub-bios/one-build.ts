@@ -18,16 +18,18 @@ const FIRST_MODULES = ['normal']
  * Looked at are the modules of the core image and those that are loaded before the menu. Builds of one
  * version whose symbols are the same cannot be told apart; they also work together.
  *
+ * @param kernelImage what the kernel is in memory; missing for that of a BIOS
  * @throws BootableError `BOOTLOADER_MODULES_MIXED`, `BOOTLOADER_MODULES_MISSING`; FormatError
  */
 export async function checkOneBuild(
   platform: GrubPlatform,
   embedded: readonly string[],
   dependencies: ModuleDependencies,
+  kernelImage?: Uint8Array,
 ): Promise<void> {
   const first = FIRST_MODULES.filter((name) => dependencies.has(name))
   // The names of what the kernel exports stand in it, each with a NUL behind it.
-  const kernel = latin1(loadKernel(await platform.file('kernel.img')))
+  const kernel = latin1(kernelImage ?? loadKernel(await platform.file('kernel.img')))
   const defined = new Set<string>()
   for (const name of resolveModules([...embedded, ...first], dependencies)) {
     const { elf } = await platform.module(name)
@@ -62,11 +64,7 @@ function checkVersion(
 }
 
 function mixed(message: string): BootableError<BootloaderErrorCode> {
-  return new BootableError(
-    'BOOTLOADER_MODULES_MIXED',
-    `the image's GRUB for BIOS is of two builds: ${message}`,
-    {
-      hint: 'reinstall the package with GRUB’s i386-pc modules in the image',
-    },
-  )
+  return new BootableError('BOOTLOADER_MODULES_MIXED', `the image's GRUB is of two builds: ${message}`, {
+    hint: 'reinstall the package with GRUB’s modules in the image',
+  })
 }

@@ -1,6 +1,6 @@
 import { decodeUtf8, readAll } from '@bootable/bytes'
 import { type FileTree, findDirectory, findFile } from '@bootable/tree'
-import { type Elf32, readElf32, readStrings } from './elf.ts'
+import { type Elf, readElf32, readStrings } from './elf.ts'
 import { type ModuleDependencies, missingModules, parseModuleDependencies } from './modules.ts'
 
 /** Where every distribution keeps GRUB's files for a BIOS. */
@@ -14,7 +14,7 @@ export function shipsGrubBios(root: FileTree): boolean {
   return (findDirectory(root, BIOS_PLACE)?.entries.size ?? 0) > 0
 }
 
-/** GRUB's files for a BIOS, read when they are asked for and kept. */
+/** GRUB's files for a BIOS or for EFI, read when they are asked for and kept. */
 export interface GrubPlatform {
   /** @throws BootableError `BOOTLOADER_MODULES_MISSING` where there is none */
   file(name: string): Promise<Uint8Array>
@@ -30,10 +30,11 @@ export interface GrubPlatform {
 export interface GrubModule {
   readonly name: string
   readonly data: Uint8Array
-  readonly elf: Elf32
+  readonly elf: Elf
 }
 
-export function openGrubPlatform(root: FileTree, place = BIOS_PLACE): GrubPlatform {
+/** @param bits of the ELF files: 32 for a BIOS, 64 for EFI */
+export function openGrubPlatform(root: FileTree, place = BIOS_PLACE, bits: Elf['bits'] = 32): GrubPlatform {
   const files = new Map<string, Uint8Array>()
   const find = async (name: string): Promise<Uint8Array | undefined> => {
     const kept = files.get(name)
@@ -51,7 +52,7 @@ export function openGrubPlatform(root: FileTree, place = BIOS_PLACE): GrubPlatfo
   }
   const module = async (name: string): Promise<GrubModule> => {
     const data = await file(`${name}.mod`)
-    const elf = readElf32(data, `${name}.mod`)
+    const elf = readElf(data, `${name}.mod`, bits)
     return { name, data, elf }
   }
   return {
