@@ -1,14 +1,15 @@
 import { BootableError } from '@bootable/bytes'
 import type { InstalledSystem } from '@bootable/system'
-import { findFile } from '@bootable/tree'
 import { type EfiNames, efiNames } from './efi/names.ts'
 import { findGrubPayload, GRUB_PLACES, type PayloadFile } from './efi/payload.ts'
 import type { BootloaderErrorCode } from './errors.ts'
 import { grubDirectory } from './grub/directory.ts'
 import { BIOS_PLACE, shipsGrubBios } from './grub-bios/platform.ts'
+import { chooseSystemdBoot, SYSTEMD_BOOT_PLACE, type SystemdBootChoice } from './systemd-boot/choose.ts'
+import { chooseUki, type UkiChoice } from './uki/choose.ts'
 
 /** A boot loader by name; `auto` takes what the image asks for, else what it ships. */
-export type BootloaderName = 'auto' | 'grub' | 'systemd-boot' | 'none'
+export type BootloaderName = 'auto' | 'grub' | 'systemd-boot' | 'uki' | 'none'
 
 /** Options of {@link chooseBootloader}. */
 export interface ChooseBootloaderOptions {
@@ -18,7 +19,8 @@ export interface ChooseBootloaderOptions {
   readonly sectorSize?: number
 }
 
-interface Choice {
+/** What all choices have. */
+export interface Choice {
   /** Why it was chosen: a sentence for people. */
   readonly reason: string
   /** The EFI programs that are copied to the EFI system partition, sorted by target. */
@@ -35,31 +37,27 @@ export interface GrubChoice extends Choice {
   readonly bios?: string
 }
 
-export interface SystemdBootChoice extends Choice {
-  readonly kind: 'systemd-boot'
-}
-
 export interface NoBootloader extends Choice {
   readonly kind: 'none'
 }
 
 /** The boot loader that a system gets. Plain data, for plans. */
-export type BootloaderChoice = GrubChoice | SystemdBootChoice | NoBootloader
-
-const SYSTEMD_BOOT_PLACE = 'usr/lib/systemd/boot/efi'
+export type BootloaderChoice = GrubChoice | SystemdBootChoice | UkiChoice | NoBootloader
 
 /** What `install.bootloader` of an image's install configuration may say. */
 const CONFIGURED: Readonly<Record<string, BootloaderName>> = {
   grub: 'grub',
   systemd: 'systemd-boot',
   'systemd-boot': 'systemd-boot',
+  uki: 'uki',
   none: 'none',
 }
 
 /**
  * Chooses a boot loader that the image ships; nothing is ever taken from the host.
  *
- * `auto` heeds the image's install configuration, then prefers shim and GRUB, then systemd-boot, then GRUB
+ * A unified kernel image that the image carries is what starts it, and leaves only the choice of what starts
+ * that. Else `auto` heeds the image's install configuration, then prefers shim and GRUB, then systemd-boot, then GRUB
  * for a BIOS alone, which otherwise is installed beside shim and GRUB.
  *
  * @throws BootableError `BOOTLOADER_MISSING`, `BOOTLOADER_UNSUPPORTED`
@@ -80,6 +78,7 @@ export function chooseBootloader(
 
   if (asked === 'none') return { kind: 'none', reason: `No boot loader is installed${why}.`, files: [] }
   const names = efiNames(system.architecture)
+  if (asked === 'uki' || system.kernel.uki !== undefined) return chooseUki(system, names, { asked, why })
   const isOstree = system.layout === 'ostree'
   if (isOstree && asked === 'systemd-boot') throw systemdBootOnOstree(why)
   const mayBeGrub = asked !== 'systemd-boot'
@@ -138,22 +137,5 @@ function chooseGrub(
     ...(vendor !== undefined && { vendor }),
     directory,
     ...bios,
-  }
-}
-
-function chooseSystemdBoot(
-  system: InstalledSystem,
-  names: EfiNames,
-  why: string,
-): SystemdBootChoice | undefined {
-  const source = `${SYSTEMD_BOOT_PLACE}/${names.systemdBoot}`
-  if (!findFile(system.root, source)) return undefined
-  return {
-    kind: 'systemd-boot',
-    reason: `The image ships systemd-boot in /${SYSTEMD_BOOT_PLACE}${why}.`,
-    files: [`EFI/BOOT/${names.removable}`, `EFI/systemd/${names.systemdBoot}`].map((target) => ({
-      source,
-      target,
-    })),
   }
 }

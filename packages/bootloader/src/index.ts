@@ -8,5 +8,7 @@ export { formatGrubEntriesConfig, type GrubEntriesMenu } from './grub/entries-co
 export { type GrubBootCode, readBootCode } from './grub-bios/reader.ts'
 export { type InstallBootloaderOptions, type InstalledBootloader, installBootloader } from './install.ts'
 export { type PeImage, type PeSection, readPe } from './pe/reader.ts'
+export type { SystemdBootChoice } from './systemd-boot/choose.ts'
+export type { UkiChoice } from './uki/choose.ts'
 export { readUki, type UnifiedKernel } from './uki/reader.ts'
 export { type UkiParts, writeUki } from './uki/writer.ts'

@@ -7,6 +7,8 @@ import type { BootloaderErrorCode } from './errors.ts'
 export interface BootPlaces {
   /** The EFI system partition as a path in the sysroot: `boot/efi`, `efi` or `boot`. */
   readonly esp: string
+  /** `boot`, where that is a FAT filesystem beside the EFI system partition: XBOOTLDR. */
+  readonly xbootldr?: string
   /** UUID of the filesystem that holds `/boot`. */
   readonly bootUuid: string
   readonly bootType: MountPoint['type']
@@ -27,6 +29,8 @@ export interface Installation {
   readonly clock: Timestamp
   /** Seconds for which the menu is shown. */
   readonly timeout: number
+  /** Tries for an entry of systemd-boot. */
+  readonly tries?: number
   readonly signal?: AbortSignal
 }
 
@@ -55,6 +59,7 @@ export function locateBoot(mounts: readonly MountPoint[], layout: InstalledSyste
   const top = subvolume === undefined ? '' : `/${subvolume}`
   return {
     esp: esp.slice(1),
+    ...(esp !== '/boot' && boot.path === '/boot' && boot.type === 'vfat' && { xbootldr: 'boot' }),
     bootUuid: boot.uuid,
     bootType: boot.type,
     bootPrefix: boot.path === '/boot' ? top : `${top}/boot`,

@@ -36,6 +36,8 @@ export type OstreeErrorCode =
   | 'OSTREE_INVALID_ENCAPSULATION'
   /** An object of an encapsulated image that is not what its name says. */
   | 'OSTREE_CHECKSUM_MISMATCH'
+  /** The image carries a unified kernel image, which starts no deployment of ostree. */
+  | 'OSTREE_UNIFIED_KERNEL'
   /** An image without `/etc`, or with two of them. */
   | 'OSTREE_INVALID_ETC'
   /** A name that cannot be that of a stateroot. */

@@ -68,7 +68,7 @@ export async function customizeSystem(
     append: append.join(' '),
   })
   const warnings: SystemWarning[] = []
-  if (kernel.initramfs === undefined) {
+  if (kernel.initramfs === undefined && kernel.uki === undefined) {
     warnings.push({
       message: `kernel ${kernel.version} has no initramfs`,
       hint: 'the kernel itself must find the root filesystem; dracut of the image would make an initramfs',

@@ -15,7 +15,13 @@ export * from './errors.ts'
 export { mergeFstab } from './fstab.ts'
 export * from './install-configuration.ts'
 export * from './installed-system.ts'
-export { findKernels, isLabelledBootable, requireBootable } from './kernel.ts'
+export {
+  findKernels,
+  findUnifiedKernels,
+  isLabelledBootable,
+  requireBootable,
+  type UnifiedKernelFile,
+} from './kernel.ts'
 export {
   collectKernelArguments,
   composeKernelArguments,

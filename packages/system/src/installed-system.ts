@@ -8,6 +8,11 @@ export interface Kernel {
   readonly version: string
   readonly vmlinuz: string
   readonly initramfs?: string
+  /**
+   * The unified kernel image that the image carries instead; `vmlinuz` is then the same file. Its command
+   * line is part of it.
+   */
+  readonly uki?: string
 }
 
 /** A boot entry that belongs to the layout of the system, without what depends on the filesystems. */

@@ -14,6 +14,8 @@ export interface EfiNames {
   /** MokManager, which shim starts to enrol keys. */
   readonly mokManager: string
   readonly systemdBoot: string
+  /** systemd-stub, of which unified kernel images are made. */
+  readonly stub: string
 }
 
 /** The architecture's name inside of EFI file names (UEFI 2.10, table 3-2). */
@@ -46,5 +48,6 @@ export function efiNames(architecture: Architecture): EfiNames {
     fallback: `fb${suffix}.efi`,
     mokManager: `mm${suffix}.efi`,
     systemdBoot: `systemd-boot${suffix}.efi`,
+    stub: `linux${suffix}.efi.stub`,
   }
 }

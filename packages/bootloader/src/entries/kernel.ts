@@ -11,6 +11,8 @@ export interface BootKernel {
   readonly initramfs?: RegularFile
   /** `ID` of os-release(5): the entry token that kernel-install(8) calls `os-id`. */
   readonly token: string
+  /** `IMAGE_ID` or `ID` of os-release(5): entries of one system stand together in a menu. */
+  readonly sortKey: string
   /** `PRETTY_NAME` of os-release(5), for people. */
   readonly title: string
 }
@@ -23,6 +25,14 @@ export function systemName(osRelease: InstalledSystem['osRelease']): string {
 function oneLine(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: a title is one line
   return text.replace(/[\x00-\x1f\x7f]+/g, ' ')
+}
+
+/** What may be a file name, and a sort key (Boot Loader Specification). */
+const NAMES = /^[\w.-]+$/
+
+/** The first part of the names of boot entries. */
+export function entryToken({ ID = '' }: InstalledSystem['osRelease']): string {
+  return NAMES.test(ID) ? ID : 'linux'
 }
 
 /** Finds the kernel. @throws BootableError `BOOTLOADER_NO_KERNEL` or `BOOTLOADER_TEXT_INVALID` */
@@ -42,13 +52,14 @@ export function findKernel({ root, kernel, osRelease }: InstalledSystem): BootKe
       details: { path },
     })
   }
-  const { ID = '', PRETTY_NAME, NAME } = osRelease
-  const token = /^[\w.-]+$/.test(ID) ? ID : 'linux'
+  const { IMAGE_ID = '', PRETTY_NAME, NAME } = osRelease
+  const token = entryToken(osRelease)
   return {
     version: kernel.version,
     vmlinuz: file(kernel.vmlinuz),
     ...(kernel.initramfs !== undefined && { initramfs: file(kernel.initramfs) }),
     token,
+    sortKey: NAMES.test(IMAGE_ID) ? IMAGE_ID : token,
     title: oneLine(PRETTY_NAME || NAME || 'Linux'),
   }
 }

@@ -20,6 +20,9 @@ export interface LayoutChoice {
 /** What finds the deployment at boot; dracut copies it from here into the initramfs. */
 const PREPARE_ROOT = 'usr/lib/ostree/ostree-prepare-root'
 
+/** Where bootc looks for one. */
+const UNIFIED_KERNEL = /^boot\/EFI\/Linux\/[^/]+\.efi$/
+
 /**
  * Chooses the layout of an image. An image that carries a label of bootc's gets the ostree layout, if it has
  * ostree in it: without `ostree-prepare-root` a machine would not find its root.
@@ -33,7 +36,18 @@ export async function chooseLayout(image: Image, options: ChooseLayoutOptions = 
   if (layout === 'plain') return { layout }
   const labels = image.config.value.config?.Labels ?? {}
   if (layout === 'auto' && !isLabelledBootable(labels)) return { layout: 'plain' }
-  if (hasFile(await fetchLayers(image, options), PREPARE_ROOT)) return { layout: 'ostree' }
+  const layers = await fetchLayers(image, options)
+  if (
+    layout === 'auto' &&
+    layers.some(({ members }) => members.some(({ path }) => UNIFIED_KERNEL.test(path)))
+  ) {
+    return {
+      layout: 'plain',
+      problem:
+        'The image carries a unified kernel image. bootc installs such images by composefs, without ostree; here it gets the plain layout and does not update itself.',
+    }
+  }
+  if (hasFile(layers, PREPARE_ROOT)) return { layout: 'ostree' }
   const missing = `The image has no ostree in it (/${PREPARE_ROOT} is missing)`
   return layout === 'auto'
     ? { layout: 'plain', problem: `${missing}, so it gets the plain layout and does not update itself.` }

@@ -5,13 +5,13 @@ import { type DiskPlan, planDisk, planMounts, type RootFilesystem } from '@boota
 import { type FetchLayersOptions, type Image, memoryLayerCache, unpackImage } from '@bootable/oci'
 import { deployOstree, formatTargetImage, labelOstree, parseTargetReference } from '@bootable/ostree'
 import {
-  composeKernelArguments,
   type DeploymentOptions,
   deployPlain,
   type InstalledSystem,
   labelPlain,
   type MountPoint,
   type SystemWarning,
+  splitKernelArguments,
   writeMounts,
 } from '@bootable/system'
 import type { CoreErrorCode } from '../errors.ts'
@@ -69,7 +69,7 @@ export async function prepareMachine(image: Image, options: MachineOptions = {})
   }
   const mounts = planMounts(deployed, diskOptions)
   await writeMounts(deployed, mounts, { clock })
-  const { bootCode, ...bootloader } = await installBootloader(deployed, mounts, {
+  const { bootCode, commandLine, ...bootloader } = await installBootloader(deployed, mounts, {
     ...operation,
     clock: { seconds: clock, nanoseconds: 0 },
     bootloader: options.bootloader ?? 'auto',
@@ -79,8 +79,16 @@ export async function prepareMachine(image: Image, options: MachineOptions = {})
   onProgress?.({ type: 'note', message: bootloader.reason })
   await (system.layout === 'ostree' ? labelOstree(system, mounts) : labelPlain(system))
   const plan = planDisk(system, diskOptions)
-  const commandLine = composeKernelArguments(system, mounts)
-  return { image, system, mounts, bootloader, commandLine, plan, seed, clock }
+  return {
+    image,
+    system,
+    mounts,
+    bootloader,
+    commandLine: splitKernelArguments(commandLine),
+    plan,
+    seed,
+    clock,
+  }
 }
 
 /** Chooses the layout and deploys the image in it. */

@@ -27,6 +27,7 @@ describe('chooseLayout', () => {
     ['ostree and the other label', [PREPARE_ROOT], { 'ostree.bootable': 'true' }, 'ostree'],
     ['ostree without a label', [PREPARE_ROOT], {}, 'plain'],
     ['a label without ostree', [], BOOTC, 'plain'],
+    ['a unified kernel image', [PREPARE_ROOT, 'boot/EFI/Linux/a.efi'], BOOTC, 'plain'],
   ])('%s', async (_, names, labels, layout) => {
     expect((await chooseLayout(await imageWith(names, labels))).layout).toBe(layout)
   })

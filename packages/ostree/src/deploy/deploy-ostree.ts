@@ -1,4 +1,4 @@
-import type { OperationOptions, RuntimeOptions } from '@bootable/bytes'
+import { BootableError, type OperationOptions, type RuntimeOptions } from '@bootable/bytes'
 import type { FetchLayersOptions, Image } from '@bootable/oci'
 import {
   customizeSystem,
@@ -20,6 +20,7 @@ import {
   type Timestamp,
 } from '@bootable/tree'
 import { composefsImage } from '../composefs/image.ts'
+import type { OstreeErrorCode } from '../errors.ts'
 import { importImage } from '../import/import-image.ts'
 import type { Checksum } from '../object/checksum.ts'
 import type { Commit } from '../object/commit.ts'
@@ -81,6 +82,7 @@ export async function deployOstree(image: Image, options: DeployOstreeOptions): 
     reference,
   })
   const kernel = requireBootable(tree, labels)
+  if (kernel.uki !== undefined) throw unifiedKernel(kernel.uki)
   const deployment = checkoutDeployment(repository, commit, mtime)
   const title = titleOf(await readOsRelease(tree), readCommit(repository, commit))
   const configuration = await readInstallConfiguration(deployment, architecture)
@@ -131,4 +133,16 @@ function titleOf(osRelease: Readonly<Record<string, string>>, { metadata }: Comm
   const hasVersion = typeof version !== 'string' || version === '' || name.includes(version)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: a title is one line
   return `${name}${hasVersion ? '' : ` ${version}`} (ostree:0)`.replace(/[\x00-\x1f\x7f]+/g, ' ')
+}
+
+/** Its command line is part of it and names no deployment; bootc takes composefs without ostree for such images. */
+function unifiedKernel(path: string): BootableError<OstreeErrorCode> {
+  return new BootableError<OstreeErrorCode>(
+    'OSTREE_UNIFIED_KERNEL',
+    `the image carries a unified kernel image (/${path}), which cannot start a deployment of ostree`,
+    {
+      details: { path },
+      hint: "bootc's own composefs layout is not written here; take the plain layout (--layout plain)",
+    },
+  )
 }
