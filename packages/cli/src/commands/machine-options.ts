@@ -11,7 +11,7 @@ export interface MachineFlags {
   readonly rootfs?: 'ext4'
   readonly size?: number | 'minimum'
   readonly sectorSize?: '512' | '4096'
-  readonly bootloader?: 'auto' | 'grub' | 'systemd-boot' | 'none'
+  readonly bootloader?: 'auto' | 'grub' | 'systemd-boot' | 'uki' | 'none'
   readonly layout?: 'auto' | 'ostree' | 'plain'
   readonly targetImgref?: string
   readonly stateroot?: string
@@ -37,7 +37,7 @@ export function addMachineFlags(command: Command): Command {
     )
     .addOption(
       new Option('--bootloader <name>', 'boot loader')
-        .choices(['auto', 'grub', 'systemd-boot', 'none'])
+        .choices(['auto', 'grub', 'systemd-boot', 'uki', 'none'])
         .default('auto'),
     )
     .addOption(
