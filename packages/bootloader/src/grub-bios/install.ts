@@ -1,28 +1,12 @@
-import { BootableError } from '@bootable/bytes'
 import type { BootCode } from '@bootable/system'
-import { createFile, ensureDirectory, findDirectory, findFile, putInode, sortedEntries } from '@bootable/tree'
-import type { BootloaderErrorCode } from '../errors.ts'
-import { quoteGrubWord } from '../grub/quote.ts'
+import { createFile, putInode } from '@bootable/tree'
 import type { Installation } from '../installation.ts'
 import { createBootCode } from './boot-code.ts'
 import { encodeCoreImage } from './core-image.ts'
 import { resolveModules } from './modules.ts'
 import { checkOneBuild } from './one-build.ts'
 import { BIOS_PLACE, openGrubPlatform } from './platform.ts'
-
-/** The module that reads a filesystem. */
-const FILESYSTEM_MODULES: Readonly<Record<string, string>> = {
-  ext4: 'ext2',
-  xfs: 'xfs',
-  btrfs: 'btrfs',
-  vfat: 'fat',
-}
-
-/** What grub-install copies besides modules and lists, where it is there. */
-const OTHER_FILES = ['efiemu32.o', 'efiemu64.o', 'modinfo.sh']
-
-/** The only font that grub-install copies unless it is told otherwise. */
-const FONT = 'unicode.pf2'
+import { copyPlatform, filesystemModule, whereFilesAre } from './platform-files.ts'
 
 /**
  * Installs GRUB for machines with a BIOS as grub-install does: its modules, lists and font go into its
@@ -56,44 +40,11 @@ export async function installGrubBios(installation: Installation, directory: str
   )
   const bootCode = createBootCode(bootSector, core)
 
-  const put = (path: string, content: Parameters<typeof createFile>[0]): void => {
-    ensureDirectory(system.sysroot, path.slice(0, path.lastIndexOf('/')), { mtime: clock })
-    putInode(system.sysroot, path, createFile(content, { mtime: clock }))
-  }
-  for (const name of filesToCopy(installation)) {
-    const file = findFile(system.root, `${BIOS_PLACE}/${name}`)
-    if (file) put(`${directory}/i386-pc/${name}`, file.content)
-  }
+  const files = `${directory}/i386-pc`
+  copyPlatform(installation, BIOS_PLACE, files)
   // Debian's packages install GRUB anew after an update only where these are.
-  put(`${directory}/i386-pc/boot.img`, bootSector)
-  put(`${directory}/i386-pc/core.img`, core)
-  const font = findFile(system.root, `usr/share/grub/${FONT}`)
-  if (font) put(`${directory}/fonts/${FONT}`, font.content)
+  for (const [name, data] of Object.entries({ 'boot.img': bootSector, 'core.img': core })) {
+    putInode(system.sysroot, `${files}/${name}`, createFile(data, { mtime: clock }))
+  }
   return bootCode
-}
-
-function filesystemModule({ places }: Installation): string {
-  const module = FILESYSTEM_MODULES[places.bootType]
-  if (module !== undefined) return module
-  throw new BootableError<BootloaderErrorCode>(
-    'BOOTLOADER_UNSUPPORTED',
-    `GRUB reads no filesystem of type ${places.bootType}, on which /boot is`,
-    { details: { type: places.bootType }, hint: `possible: ${Object.keys(FILESYSTEM_MODULES).join(', ')}` },
-  )
-}
-
-/** The commands are run by the parser of GRUB's rescue shell, which knows no more than these. */
-function whereFilesAre(
-  { places }: Installation,
-  directory: string,
-): { readonly config: string; readonly prefix: string } {
-  const prefix = places.bootPrefix + directory.slice('boot'.length)
-  const config = `search.fs_uuid ${places.bootUuid} root\nset prefix=($root)${quoteGrubWord(prefix)}\n`
-  return { config, prefix }
-}
-
-function filesToCopy({ system }: Installation): string[] {
-  const found = findDirectory(system.root, BIOS_PLACE)
-  const names = found ? sortedEntries(found).map(([name]) => name) : []
-  return names.filter((name) => /\.(?:mod|lst)$/.test(name) || OTHER_FILES.includes(name))
 }

@@ -57,10 +57,10 @@ export function missingModules(
   const by = dependent === undefined ? '' : `, which ${dependent} needs`
   return new BootableError<BootloaderErrorCode>(
     'BOOTLOADER_MODULES_MISSING',
-    `the image's GRUB for BIOS is incomplete: there is no ${names.join(', ')}${by}`,
+    `the image's GRUB is incomplete: there is no ${names.join(', ')}${by}`,
     {
       details: { missing: names },
-      hint: 'reinstall the package with GRUB’s i386-pc modules (grub2-pc-modules, grub-pc-bin) in the image',
+      hint: 'reinstall the package with GRUB’s modules in the image (grub2-pc-modules, grub-pc-bin; for UEFI grub2-efi-x64-modules, grub-efi-amd64-bin)',
     },
   )
 }

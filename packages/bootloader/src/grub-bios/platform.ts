@@ -1,6 +1,6 @@
 import { decodeUtf8, readAll } from '@bootable/bytes'
 import { type FileTree, findDirectory, findFile } from '@bootable/tree'
-import { type Elf, readElf32, readStrings } from './elf.ts'
+import { type Elf, readElf, readStrings } from './elf.ts'
 import { type ModuleDependencies, missingModules, parseModuleDependencies } from './modules.ts'
 
 /** Where every distribution keeps GRUB's files for a BIOS. */

@@ -105,7 +105,10 @@ export const SectionHeader = struct('IMAGE_SECTION_HEADER', 40, {
 /** `characteristics` of a section: `IMAGE_SCN_…`. */
 export const SCN_CNT_CODE = 0x0000_0020
 export const SCN_CNT_INITIALIZED_DATA = 0x0000_0040
+export const SCN_MEM_DISCARDABLE = 0x0200_0000
+export const SCN_MEM_EXECUTE = 0x2000_0000
 export const SCN_MEM_READ = 0x4000_0000
+export const SCN_MEM_WRITE = 0x8000_0000
 
 /** `IMAGE_FILE_MACHINE_…`, by the name that `uname -m` gives the processor. */
 export const PE_MACHINES = { x86_64: 0x8664, aarch64: 0xaa64, riscv64: 0x5064 } as const
