@@ -15,6 +15,7 @@ import {
 
 /** A section of an EFI program. Offsets and sizes count bytes. */
 export interface PeSection {
+  /** Longer ones than 8 bytes are `/` and an offset in the string table behind the symbols. */
   readonly name: string
   readonly virtualAddress: number
   /** Of the section in memory; its content is no longer than that. */
