@@ -1,10 +1,10 @@
 import { BootableError } from '@bootable/bytes'
 import type { InstalledSystem } from '@bootable/system'
-import { type EfiNames, efiNames } from './efi/names.ts'
-import { findGrubPayload, GRUB_PLACES, type PayloadFile } from './efi/payload.ts'
+import { efiNames } from './efi/names.ts'
+import { GRUB_PLACES, type PayloadFile } from './efi/payload.ts'
 import type { BootloaderErrorCode } from './errors.ts'
-import { grubDirectory } from './grub/directory.ts'
-import { BIOS_PLACE, shipsGrubBios } from './grub-bios/platform.ts'
+import { checkFirmware, type Firmware, noBios } from './firmware.ts'
+import { chooseGrub, type GrubChoice } from './grub/choose.ts'
 import { chooseSystemdBoot, SYSTEMD_BOOT_PLACE, type SystemdBootChoice } from './systemd-boot/choose.ts'
 import { chooseUki, type UkiChoice } from './uki/choose.ts'
 
@@ -17,6 +17,17 @@ export interface ChooseBootloaderOptions {
   readonly bootloader?: BootloaderName
   /** Bytes of a sector of the disk; no BIOS starts from any but 512. @defaultValue 512 */
   readonly sectorSize?: number
+  /**
+   * What the disk has to start on.
+   * @defaultValue everything that the image has a boot loader for
+   */
+  readonly firmware?: readonly Firmware[]
+  /**
+   * Starts GRUB by way of shim's fallback program, which makes boot entries in the machine's firmware and
+   * resets machines that have a TPM; otherwise GRUB stands beside shim in `EFI/BOOT`.
+   * @defaultValue false
+   */
+  readonly fallback?: boolean
 }
 
 /** What all choices have. */
@@ -25,16 +36,6 @@ export interface Choice {
   readonly reason: string
   /** The EFI programs that are copied to the EFI system partition, sorted by target. */
   readonly files: readonly PayloadFile[]
-}
-
-export interface GrubChoice extends Choice {
-  readonly kind: 'grub'
-  /** The distribution's directory below `EFI`; GRUB looks for its configuration there. */
-  readonly vendor?: string
-  /** Name of GRUB's directory in `/boot`. */
-  readonly directory: 'grub' | 'grub2'
-  /** Where the image has GRUB for a BIOS, if the disk is to start on one. */
-  readonly bios?: string
 }
 
 export interface NoBootloader extends Choice {
@@ -57,8 +58,8 @@ const CONFIGURED: Readonly<Record<string, BootloaderName>> = {
  * Chooses a boot loader that the image ships; nothing is ever taken from the host.
  *
  * A unified kernel image that the image carries is what starts it, and leaves only the choice of what starts
- * that. Else `auto` heeds the image's install configuration, then prefers shim and GRUB, then systemd-boot, then GRUB
- * for a BIOS alone, which otherwise is installed beside shim and GRUB.
+ * that. Else `auto` heeds the image's install configuration, then prefers shim and GRUB, then systemd-boot,
+ * then a GRUB for UEFI made of modules. GRUB for a BIOS is installed beside GRUB, or alone.
  *
  * @throws BootableError `BOOTLOADER_MISSING`, `BOOTLOADER_UNSUPPORTED`
  */
@@ -66,6 +67,12 @@ export function chooseBootloader(
   system: InstalledSystem,
   options: ChooseBootloaderOptions = {},
 ): BootloaderChoice {
+  const choice = choose(system, options)
+  checkFirmware(choice, system, options)
+  return choice
+}
+
+function choose(system: InstalledSystem, options: ChooseBootloaderOptions): BootloaderChoice {
   const { bootloader = 'auto' } = options
   const configured = CONFIGURED[system.installConfiguration.bootloader ?? '']
   const asked = bootloader === 'auto' ? configured : bootloader
@@ -82,11 +89,13 @@ export function chooseBootloader(
   const isOstree = system.layout === 'ostree'
   if (isOstree && asked === 'systemd-boot') throw systemdBootOnOstree(why)
   const mayBeGrub = asked !== 'systemd-boot'
-  const mayBeSystemdBoot = asked !== 'grub' && !isOstree
+  const needsBios = options.firmware?.includes('bios') ?? false
+  const mayBeSystemdBoot = asked === 'systemd-boot' || (asked !== 'grub' && !isOstree && !needsBios)
   const grub = mayBeGrub ? chooseGrub(system, names, why, options) : undefined
   const systemdBoot = mayBeSystemdBoot ? chooseSystemdBoot(system, names, why) : undefined
   const chosen = grub?.files.length === 0 ? (systemdBoot ?? grub) : (grub ?? systemdBoot)
   if (chosen) return chosen
+  if (needsBios) throw noBios(system, options, asked === 'systemd-boot' ? asked : 'grub')
 
   const places = [
     ...(mayBeGrub ? GRUB_PLACES.map((place) => `/${place} (${names.shim}, ${names.grub})`) : []),
@@ -111,31 +120,4 @@ function systemdBootOnOstree(why: string): BootableError<BootloaderErrorCode> {
     `systemd-boot cannot start deployments of ostree${why}: it reads FAT alone, and updates put kernels and entries into /boot, which needs symbolic links`,
     { details: { layout: 'ostree' }, hint: 'take GRUB, or the plain layout (--layout plain)' },
   )
-}
-
-function chooseGrub(
-  system: InstalledSystem,
-  names: EfiNames,
-  why: string,
-  { sectorSize = 512 }: ChooseBootloaderOptions,
-): GrubChoice | undefined {
-  const payload = findGrubPayload(system.root, names)
-  const startsOnBios = system.architecture === 'x86_64' && sectorSize === 512 && shipsGrubBios(system.root)
-  const bios = startsOnBios ? { bios: BIOS_PLACE } : {}
-  const directory = grubDirectory(system)
-  if (!payload) {
-    const reason = `The image ships GRUB in /${BIOS_PLACE}${why}, and none for UEFI: the disk starts on a BIOS only.`
-    return startsOnBios ? { kind: 'grub', reason, files: [], directory, ...bios } : undefined
-  }
-  const { place, files, vendor } = payload
-  const hasShim = files.some(({ target }) => target.toLowerCase().endsWith(`/${names.shim}`))
-  const forBios = startsOnBios ? `, GRUB for a BIOS in /${BIOS_PLACE}` : ''
-  return {
-    kind: 'grub',
-    reason: `The image ships ${hasShim ? 'shim and GRUB' : 'GRUB'} in /${place}${forBios}${why}.`,
-    files,
-    ...(vendor !== undefined && { vendor }),
-    directory,
-    ...bios,
-  }
 }

@@ -1,21 +1,28 @@
-import type { OperationOptions } from '@bootable/bytes'
+import type { OperationOptions, RuntimeOptions } from '@bootable/bytes'
 import { BootableError } from '@bootable/bytes'
-import type { BootCode, InstalledSystem, MountPoint } from '@bootable/system'
+import type { BootCode, InstalledSystem, MountPoint, SystemWarning } from '@bootable/system'
 import { composeKernelArguments } from '@bootable/system'
 import type { Timestamp } from '@bootable/tree'
 import { createFile, ensureDirectory, findFile, putInode } from '@bootable/tree'
+import { putBootupdState } from './bootupd/state.ts'
 import { type BootloaderChoice, type ChooseBootloaderOptions, chooseBootloader } from './choose.ts'
+import { efiNames } from './efi/names.ts'
 import { putOnPartition } from './efi/partition.ts'
+import { describeSecureBoot, type SecureBootFacts, warnOfSecureBoot } from './efi/secure-boot.ts'
 import { formatBootEntry } from './entries/entry.ts'
 import type { BootloaderErrorCode } from './errors.ts'
+import { type FirmwareSupport, supportedFirmware } from './firmware.ts'
+import type { GrubChoice } from './grub/choose.ts'
 import { installGrub } from './grub/install.ts'
 import { installGrubBios } from './grub-bios/install.ts'
+import { openGrubPlatform } from './grub-bios/platform.ts'
+import { installGrubEfi } from './grub-efi/install.ts'
 import { type Installation, locateBoot } from './installation.ts'
 import { installSystemdBoot } from './systemd-boot/install.ts'
 import { installUki } from './uki/install.ts'
 
 /** Options of {@link installBootloader}. */
-export interface InstallBootloaderOptions extends ChooseBootloaderOptions, OperationOptions {
+export interface InstallBootloaderOptions extends ChooseBootloaderOptions, OperationOptions, RuntimeOptions {
   /** Time stamp of every file and directory that is made. */
   readonly clock: Timestamp
   /** Seconds for which the menu is shown. @defaultValue 1 */
@@ -26,10 +33,25 @@ export interface InstallBootloaderOptions extends ChooseBootloaderOptions, Opera
    * @defaultValue no counting
    */
   readonly tries?: number
+  /** Demands a chain of signed programs; what is missing becomes a warning. */
+  readonly secureBoot?: 'required'
 }
 
+/** What is known about a boot loader besides the choice. Plain data. */
+export interface BootloaderFacts {
+  readonly firmware: readonly FirmwareSupport[]
+  /** Missing where the disk does not start by UEFI. */
+  readonly secureBoot?: SecureBootFacts
+  /** As its modules have it, such as `2.12`; missing where the image ships none. */
+  readonly grubVersion?: string
+  readonly warnings: readonly SystemWarning[]
+}
+
+/** A choice with all that is known about it. */
+export type DescribedBootloader = BootloaderChoice & BootloaderFacts
+
 /** What was installed. */
-export type InstalledBootloader = BootloaderChoice & {
+export type InstalledBootloader = DescribedBootloader & {
   /** For `InstalledSystem.bootCode`, where the disk is to start on a BIOS. */
   readonly bootCode?: BootCode
   /** The kernel's whole command line. */
@@ -57,7 +79,8 @@ export async function installBootloader(
   const choice = chooseBootloader(system, options)
   const commandLine = composeKernelArguments(system, mounts).join(' ')
   putSystemEntry(system, commandLine, clock)
-  if (choice.kind === 'none') return { ...choice, commandLine }
+  const described = { ...choice, ...(await describe(system, choice, options)), commandLine }
+  if (choice.kind === 'none') return described
 
   const places = locateBoot(mounts, system.layout)
   const installation: Installation = {
@@ -72,14 +95,45 @@ export async function installBootloader(
   copyPrograms(installation, choice)
   if (choice.kind === 'systemd-boot') {
     installSystemdBoot(installation)
-    return { ...choice, commandLine }
+    return described
   }
   if (choice.kind === 'uki') {
-    return { ...choice, commandLine: await installUki(installation, choice, mounts, options) }
+    return { ...described, commandLine: await installUki(installation, choice, mounts, options) }
   }
-  const directory = await installGrub(installation, choice)
-  if (choice.bios === undefined) return { ...choice, commandLine }
-  return { ...choice, commandLine, bootCode: await installGrubBios(installation, directory) }
+  const bootCode = await installWholeGrub(installation, choice, options)
+  return bootCode ? { ...described, bootCode } : described
+}
+
+/** GRUB for all firmware that was chosen. @returns what a BIOS starts */
+async function installWholeGrub(
+  installation: Installation,
+  choice: GrubChoice,
+  options: RuntimeOptions,
+): Promise<BootCode | undefined> {
+  const { directory, hasStaticConfig } = await installGrub(installation, choice)
+  if (choice.efi !== undefined) {
+    await installGrubEfi(installation, efiNames(installation.system.architecture), choice.efi, directory)
+  }
+  const bootCode = choice.bios === undefined ? undefined : await installGrubBios(installation, directory)
+  await putBootupdState(installation, choice, { ...options, hasStaticConfig })
+  return bootCode
+}
+
+async function describe(
+  system: InstalledSystem,
+  choice: BootloaderChoice,
+  options: InstallBootloaderOptions,
+): Promise<BootloaderFacts> {
+  const facts = await describeSecureBoot(system, choice)
+  const modules = choice.kind === 'grub' ? (choice.bios ?? choice.efi) : undefined
+  const grubVersion =
+    modules === undefined ? undefined : await openGrubPlatform(system.root, modules).version()
+  return {
+    firmware: supportedFirmware(choice),
+    ...(facts && { secureBoot: facts }),
+    ...(grubVersion !== undefined && { grubVersion }),
+    warnings: options.secureBoot === 'required' && choice.kind !== 'none' ? warnOfSecureBoot(facts) : [],
+  }
 }
 
 /** The entry that the layout prescribes. Its kernel is in place; with no boot loader it is still needed. */

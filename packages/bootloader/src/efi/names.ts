@@ -11,6 +11,8 @@ export interface EfiNames {
   readonly grub: string
   /** Started by shim instead of GRUB where it stands in `EFI/BOOT`: makes firmware boot entries. */
   readonly fallback: string
+  /** What the fallback reads in each directory below `EFI`: the boot entry to make. */
+  readonly csv: string
   /** MokManager, which shim starts to enrol keys. */
   readonly mokManager: string
   readonly systemdBoot: string
@@ -46,6 +48,7 @@ export function efiNames(architecture: Architecture): EfiNames {
     shim: `shim${suffix}.efi`,
     grub: `grub${suffix}.efi`,
     fallback: `fb${suffix}.efi`,
+    csv: `BOOT${suffix.toUpperCase()}.CSV`,
     mokManager: `mm${suffix}.efi`,
     systemdBoot: `systemd-boot${suffix}.efi`,
     stub: `linux${suffix}.efi.stub`,

@@ -12,7 +12,7 @@ export interface PayloadFile {
 }
 
 /** Where distributions keep shim and GRUB inside of an image, the preferred place first. */
-const EFI_COMPONENTS = 'usr/lib/efi'
+export const EFI_COMPONENTS = 'usr/lib/efi'
 const BOOTUPD_UPDATES = 'usr/lib/bootupd/updates'
 
 /** The places of {@link findGrubPayload} as messages name them. */
@@ -31,22 +31,39 @@ export interface GrubPayload {
   readonly vendor?: string
 }
 
+/** Options of {@link findGrubPayload}. */
+export interface GrubPayloadOptions {
+  /**
+   * Takes the way that a distribution's installed machines take: `EFI/BOOT` holds shim and its fallback
+   * program. shim starts that, and it makes a boot entry in the firmware for every CSV file below `EFI`,
+   * which names the shim beside it. Then it starts the first of them, or, where the machine has a TPM,
+   * resets it, so that measurements begin anew.
+   * @defaultValue false
+   */
+  readonly fallback?: boolean
+}
+
 /**
  * The shim and GRUB that an image ships, arranged so that a machine without boot entries of its own
  * starts them: through `EFI/BOOT`.
  *
  * `EFI/BOOT` is filled where the image leaves it empty: shim under the name that firmware looks for,
- * GRUB and MokManager beside it. shim's fallback program is left out there. shim would start it instead
- * of GRUB; it would write firmware boot entries and, on machines with a TPM, reset them.
+ * GRUB and MokManager beside it. shim's fallback program is left out there unless it is asked for: shim
+ * would start it instead of GRUB, and a disk that many machines are made of should neither write into
+ * their firmware nor reset them.
  */
-export function findGrubPayload(tree: FileTree, names: EfiNames): GrubPayload | undefined {
+export function findGrubPayload(
+  tree: FileTree,
+  names: EfiNames,
+  options: GrubPayloadOptions = {},
+): GrubPayload | undefined {
   for (const [index, found] of [findComponents(tree), listFiles(tree, BOOTUPD_UPDATES, ['EFI'])].entries()) {
     const files = mergeIgnoringCase(found)
     const vendor = vendorDirectory(files, names)
     const has = (name: string): boolean => files.has(`efi/boot/${name}`.toLowerCase())
     if (vendor === undefined && !(has(names.grub) && has(names.removable))) continue
 
-    fillRemovable(files, names, vendor)
+    fillRemovable(files, names, vendor, options)
     const place = GRUB_PLACES[index] as string
     const sorted = [...files.values()].sort((a, b) => (a.target < b.target ? -1 : 1))
     return vendor === undefined ? { place, files: sorted } : { place, files: sorted, vendor }
@@ -100,7 +117,12 @@ function vendorDirectory(files: ReadonlyMap<string, PayloadFile>, names: EfiName
   return undefined
 }
 
-function fillRemovable(files: Map<string, PayloadFile>, names: EfiNames, vendor: string | undefined): void {
+function fillRemovable(
+  files: Map<string, PayloadFile>,
+  names: EfiNames,
+  vendor: string | undefined,
+  { fallback = false }: GrubPayloadOptions,
+): void {
   const boot = (name: string): string => `efi/boot/${name.toLowerCase()}`
   const copy = (name: string, as = name): void => {
     const original = files.get(`efi/${vendor?.toLowerCase()}/${name}`)
@@ -109,6 +131,10 @@ function fillRemovable(files: Map<string, PayloadFile>, names: EfiNames, vendor:
     }
   }
   copy(names.shim, names.removable)
+  if (fallback) {
+    copy(names.fallback)
+    return
+  }
   copy(names.grub, names.removable) // an image without shim: GRUB is the first stage
   copy(names.grub)
   copy(names.mokManager)

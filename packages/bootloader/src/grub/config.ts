@@ -1,4 +1,4 @@
-import { splitKernelArguments } from '@bootable/system'
+import { formatConsoleChoice, type GrubConsole } from './console.ts'
 import { quoteGrubArguments, quoteGrubWord } from './quote.ts'
 
 /** One kernel in a menu. */
@@ -19,18 +19,20 @@ export interface GrubMenu {
   /** Seconds before the first entry starts by itself. */
   readonly timeout: number
   readonly entry: BootMenuItem
+  /** Terminals that were asked for; they are named in a file of their own. */
+  readonly console?: GrubConsole
 }
 
 /**
  * The main `grub.cfg`: a menu in plain GRUB script, which every GRUB since 2.00 runs, with `blscfg` or
  * without.
  */
-export function formatGrubConfig({ uuid, timeout, entry }: GrubMenu): string {
+export function formatGrubConfig({ uuid, timeout, entry, console }: GrubMenu): string {
   return `\
 # The boot menu of this disk. Boot entries for tools that read them: loader/entries.
 set default=0
 set timeout=${timeout}
-${formatSerialConsole(entry.options)}
+${formatConsoleChoice(entry.options, console)}
 ${formatMenuEntry(uuid, entry)}`
 }
 
@@ -43,26 +45,6 @@ menuentry ${quoteGrubWord(title)} --id ${quoteGrubWord(id)} {
   linux ${quoteGrubWord(linux)} ${quoteGrubArguments(options)}
 ${files && `  initrd${files}\n`}}
 `
-}
-
-/**
- * The menu goes to the serial port that the kernel was told to use, but only under BIOS: UEFI firmware
- * mirrors its console there by itself, and everything would appear twice.
- */
-export function formatSerialConsole(options: string): string {
-  for (const argument of splitKernelArguments(options)) {
-    const [, unit, speed = '115200'] = /^console=ttyS(\d+)(?:,(\d+))?/.exec(argument) ?? []
-    if (unit === undefined) continue
-    return `
-if [ "$grub_platform" = pc ]; then
-  if serial --unit=${unit} --speed=${speed}; then
-    terminal_input console serial
-    terminal_output console serial
-  fi
-fi
-`
-  }
-  return ''
 }
 
 /**

@@ -1,4 +1,5 @@
-import { type BootMenuItem, formatMenuEntry, formatSerialConsole } from './config.ts'
+import { type BootMenuItem, formatMenuEntry } from './config.ts'
+import { formatConsoleChoice, type GrubConsole } from './console.ts'
 import { quoteGrubWord } from './quote.ts'
 
 /** What {@link formatGrubEntriesConfig} needs to know; all of it stays true when the system is updated. */
@@ -13,6 +14,8 @@ export interface GrubEntriesMenu {
   readonly name: string
   /** What is offered where no entry is found: the system as it was installed. */
   readonly fallback: BootMenuItem
+  /** Terminals that were asked for; they are named in a file of their own. */
+  readonly console?: GrubConsole
 }
 
 /** ostree numbers its entries from 1; nobody has met a system with more deployments. */
@@ -46,7 +49,7 @@ export function formatGrubEntriesConfig(menu: GrubEntriesMenu): string {
 # nobody has to write this file anew.
 set default=0
 set timeout=${timeout}
-${formatSerialConsole(fallback.options)}
+${formatConsoleChoice(fallback.options, menu.console)}
 insmod regexp
 search --no-floppy --fs-uuid --set=boot ${uuid}
 set root=$boot

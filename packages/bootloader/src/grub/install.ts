@@ -1,13 +1,21 @@
 import { createFile, ensureDirectory, putInode } from '@bootable/tree'
-import type { GrubChoice } from '../choose.ts'
 import { putOnPartition } from '../efi/partition.ts'
 import { formatBootEntry } from '../entries/entry.ts'
 import { findKernel, systemName } from '../entries/kernel.ts'
 import type { Installation } from '../installation.ts'
+import type { GrubChoice } from './choose.ts'
 import { type BootMenuItem, formatBootUuid, formatGrubConfig, formatGrubStub } from './config.ts'
 import { formatGrubEntriesConfig } from './entries-config.ts'
 import { checkEntryArguments, checkEntryTitle } from './quote.ts'
 import { readStaticConfig } from './static-config.ts'
+
+/** Where GRUB's files went. */
+export interface InstalledGrub {
+  /** GRUB's directory in the sysroot. */
+  readonly directory: string
+  /** Whether `grub.cfg` is put together from bootupd's pieces. */
+  readonly hasStaticConfig: boolean
+}
 
 /** The files of a configuration. */
 interface GrubFiles {
@@ -24,10 +32,8 @@ interface GrubFiles {
 /**
  * Writes GRUB's configuration. Where the system has no boot entry of its own, also the kernel and an entry;
  * otherwise the menu follows the entries that its updates will write.
- *
- * @returns GRUB's directory in the sysroot
  */
-export async function installGrub(installation: Installation, choice: GrubChoice): Promise<string> {
+export async function installGrub(installation: Installation, choice: GrubChoice): Promise<InstalledGrub> {
   const { system, places, clock } = installation
   const { sysroot } = system
   const { directory, directoryMode, config, others, stub } = await grubFiles(installation, choice)
@@ -42,7 +48,8 @@ export async function installGrub(installation: Installation, choice: GrubChoice
     putInode(sysroot, `${directory}/${name}`, createFile(text, { mode: 0o600, mtime: clock }))
   }
 
-  if (choice.files.length === 0) return directory
+  const installed = { directory, hasStaticConfig: directoryMode !== undefined }
+  if (choice.files.length === 0) return installed
 
   const onPartition = (path: string, content: string): void => {
     const file = createFile(content, { mode: 0o755, mtime: clock })
@@ -55,7 +62,7 @@ export async function installGrub(installation: Installation, choice: GrubChoice
     if (name === 'BOOT' && !stub.includes('bootuuid.cfg')) continue
     onPartition(`EFI/${name}/bootuuid.cfg`, files['bootuuid.cfg'])
   }
-  return directory
+  return installed
 }
 
 async function grubFiles(installation: Installation, choice: GrubChoice): Promise<GrubFiles> {

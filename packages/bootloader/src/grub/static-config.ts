@@ -1,7 +1,7 @@
 import { type ByteSource, decodeUtf8, FormatError, readAll, streamSource, utf8 } from '@bootable/bytes'
 import { type FileTree, findDirectory, findFile, sortedEntries } from '@bootable/tree'
-import type { GrubChoice } from '../choose.ts'
 import type { Installation } from '../installation.ts'
+import type { GrubChoice } from './choose.ts'
 
 const FOLDER = 'usr/lib/bootupd/grub2-static'
 
@@ -59,11 +59,11 @@ async function readPiece(tree: FileTree, path: string): Promise<string | undefin
 
 /**
  * Whether the command is built into the GRUB programs, where its name stands in the module area as it is, and
- * among the modules for a BIOS.
+ * among the modules that go to the disk.
  */
 async function knowsBlscfg(
   tree: FileTree,
-  { files, bios }: GrubChoice,
+  { files, bios, efi }: GrubChoice,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
   const programs = files.filter(({ target }) => /\/grub[^/]*\.efi$/i.test(target))
@@ -71,8 +71,9 @@ async function knowsBlscfg(
     const program = findFile(tree, source)
     if (program && !(await contains(program.content, utf8('blscfg\0'), signal))) return false
   }
-  if (bios !== undefined && !findFile(tree, `${bios}/blscfg.mod`)) return false
-  return programs.length > 0 || bios !== undefined
+  const modules = [bios, efi].filter((place) => place !== undefined)
+  if (modules.some((place) => !findFile(tree, `${place}/blscfg.mod`))) return false
+  return programs.length + modules.length > 0
 }
 
 async function contains(
