@@ -15,8 +15,6 @@ interface State {
   atEnd?: State[]
   /** Number of the pattern that ends here. */
   accepts?: number
-  /** What {@link reach} answers for this place alone, remembered. */
-  reached?: readonly State[]
   /** The last search that met this place. */
   met?: number
 }
@@ -70,7 +68,7 @@ export class Automaton {
     this.limit = limit
     const start = this.state()
     for (const [number, pattern] of patterns) this.add(pattern, number, start)
-    this.first = this.configuration(reach([start], 'atStart'))
+    this.first = this.configuration(this.reach([start], 'atStart'))
   }
 
   /** Numbers of the patterns that match the whole text, the largest first. */
@@ -83,10 +81,10 @@ export class Automaton {
       configuration = configuration.next.get(value) ?? this.step(configuration, value)
       if (configuration.states.length === 0 && index < text.length - 1) return []
     }
-    const found = matchesOf(configuration)
+    const found = this.matchesOf(configuration)
     // `$` of PCRE also matches before a newline that ends the text (without PCRE2_DOLLAR_ENDONLY).
     if (text.length === 0 || text[text.length - 1] !== 0x0a) return found
-    return [...new Set([...found, ...matchesOf(before)])].sort((a, b) => b - a)
+    return [...new Set([...found, ...this.matchesOf(before)])].sort((a, b) => b - a)
   }
 
   /** Leads from the start along the places of the patterns before it, as far as it is written as one of them. */
@@ -176,22 +174,13 @@ export class Automaton {
   }
 
   private step(from: Configuration, value: number): Configuration {
-    const search = ++this.searches
-    const states: State[] = []
-    const arrive = (place: State): void => {
-      place.reached ??= reach([place])
-      for (const state of place.reached) {
-        if (state.met === search) continue
-        state.met = search
-        states.push(state)
-      }
-    }
+    const arrived: State[] = []
     for (const { bytes, set } of from.states) {
       const shared = bytes?.get(value)
-      if (shared) arrive(shared)
-      if (set?.accepted[value]) arrive(set.to)
+      if (shared) arrived.push(shared)
+      if (set?.accepted[value]) arrived.push(set.to)
     }
-    const configuration = this.configuration(states)
+    const configuration = this.configuration(this.reach(arrived))
     from.next.set(value, configuration)
     return configuration
   }
@@ -212,6 +201,34 @@ export class Automaton {
     return made
   }
 
+  private matchesOf(configuration: Configuration): readonly number[] {
+    if (configuration.matches) return configuration.matches
+    const ends = configuration.states.filter(({ atEnd, accepts }) => (atEnd ?? accepts) !== undefined)
+    configuration.matches = this.reach(ends, 'atEnd')
+      .flatMap(({ accepts }) => accepts ?? [])
+      .sort((a, b) => b - a)
+    return configuration.matches
+  }
+
+  /**
+   * These places and all that are reached from them without reading a byte, each visited once. Those from
+   * which no byte leads on, and where nothing ends, are left out.
+   */
+  private reach(from: readonly State[], edge?: 'atStart' | 'atEnd'): State[] {
+    const search = ++this.searches
+    const found: State[] = []
+    const pending = [...from]
+    for (let state = pending.pop(); state; state = pending.pop()) {
+      if (state.met === search) continue
+      state.met = search
+      const { bytes, set, atEnd, accepts, empty } = state
+      if ((bytes ?? set ?? atEnd ?? accepts) !== undefined) found.push(state)
+      if (empty) for (const next of empty) pending.push(next)
+      if (edge && state[edge]) for (const next of state[edge]) pending.push(next)
+    }
+    return found
+  }
+
   private forget(): void {
     this.configurations.clear()
     this.first.next.clear()
@@ -230,32 +247,8 @@ function equalIds(a: Uint32Array, b: Uint32Array): boolean {
   return a.length === b.length && a.every((id, index) => id === b[index])
 }
 
-function matchesOf(configuration: Configuration): readonly number[] {
-  if (configuration.matches) return configuration.matches
-  const ends = configuration.states.filter(({ atEnd, accepts }) => (atEnd ?? accepts) !== undefined)
-  configuration.matches = reach(ends, 'atEnd')
-    .flatMap(({ accepts }) => accepts ?? [])
-    .sort((a, b) => b - a)
-  return configuration.matches
-}
-
 function connect(from: State, edge: 'empty' | 'atStart' | 'atEnd', to: State): void {
   const known = from[edge]
   if (known) known.push(to)
   else from[edge] = [to]
-}
-
-/**
- * These places and all that are reached from them without reading a byte. Those from which no byte leads on,
- * and where nothing ends, are left out.
- */
-function reach(states: readonly State[], edge?: 'atStart' | 'atEnd'): State[] {
-  const found = new Set(states)
-  for (const state of found) {
-    if (state.empty) for (const next of state.empty) found.add(next)
-    if (edge && state[edge]) for (const next of state[edge]) found.add(next)
-  }
-  return [...found].filter(
-    ({ bytes, set, atEnd, accepts }) => (bytes ?? set ?? atEnd ?? accepts) !== undefined,
-  )
 }

@@ -113,8 +113,13 @@ function createLookup(
   const literals = new Map<string, FileContext[]>()
   const patterns: [number, Pattern][] = []
   for (const [number, spec] of specs.entries()) {
-    if (spec.literal === undefined) patterns.push([number, readPattern(spec)])
-    else literals.set(spec.literal, [spec, ...(literals.get(spec.literal) ?? [])])
+    if (spec.literal === undefined) {
+      patterns.push([number, readPattern(spec)])
+      continue
+    }
+    const known = literals.get(spec.literal)
+    if (known) known.push(spec)
+    else literals.set(spec.literal, [spec])
   }
   const automaton = buildAutomaton(patterns)
   return (path, inode) => {
@@ -122,7 +127,7 @@ function createLookup(
     const key = substitutions.reduce(substitutePath, clean)
     const format = formatOf(inode)
     const fits = (spec: FileContext | undefined): boolean => spec?.format === 0 || spec?.format === format
-    const literal = literals.get(key)?.find(fits)
+    const literal = literals.get(key)?.findLast(fits)
     if (literal) return literal.context
     const number = automaton.match(utf8(key)).find((match) => fits(specs[match]))
     return number === undefined ? undefined : specs[number]?.context

@@ -172,6 +172,12 @@ describe('bounds', () => {
     expect(matches(regex, `/usr/lib/x.so${'.1'.repeat(2000)}/`)).toBe(false)
   })
 
+  test('thousands of places that are reached from each other are visited once for a byte', () => {
+    const regex = '/(a?){20000}'
+    expect(matches(regex, `/${'a'.repeat(10)}`)).toBe(true)
+    expect(matches(regex, '/aaab')).toBe(false)
+  })
+
   test('configurations are forgotten, and made again', () => {
     const regex = `/(a|b)*a${'(a|b)'.repeat(16)}`
     const automaton = new Automaton([[0, parsePattern(regex)]], 1000)

@@ -173,6 +173,11 @@ describe('lines', () => {
     expect(error.message).toContain(message)
   })
 
+  test('one path on very many lines: the last one counts, at no more than a line costs', async () => {
+    const text = `${'/a context\n'.repeat(100_000)}/a -d last\n`
+    expect(await labels({ '': text }, ['/a'])).toEqual(['context'])
+  })
+
   test('regexes that are too large together are refused', async () => {
     const text = Array.from({ length: 10 }, (_, index) => `/${index}[a]{60000} context\n`).join('')
     expect((await refusal({ '': text })).code).toBe('POLICY_TOO_LARGE')
