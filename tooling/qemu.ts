@@ -5,6 +5,9 @@ import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { findTool, requireTool } from './oracles.ts'
 
+/** A processor whose machines QEMU plays here. */
+export type Processor = 'x86_64' | 'aarch64'
+
 /** Options of {@link bootDisk}. */
 export interface BootDiskOptions {
   /** Path of the disk image. It is not changed unless `persist` is set. */
@@ -12,6 +15,8 @@ export interface BootDiskOptions {
   /** @defaultValue `raw` */
   readonly format?: 'raw' | 'qcow2' | 'vmdk' | 'vpc' | 'vhdx' | 'vdi'
   readonly firmware: 'uefi' | 'bios'
+  /** aarch64 machines start by UEFI, and have neither `ide` nor `debugExit`. @defaultValue `x86_64` */
+  readonly architecture?: Processor
   /** MiB. @defaultValue 512 */
   readonly memory?: number
   /** @defaultValue 1 */
@@ -70,23 +75,30 @@ const FAILURES = [
 ]
 
 /** Firmware code and the template of its variables, where distributions install them. */
-const FIRMWARE = [
-  ['/usr/share/OVMF/OVMF_CODE_4M.fd', '/usr/share/OVMF/OVMF_VARS_4M.fd'],
-  ['/usr/share/OVMF/OVMF_CODE.fd', '/usr/share/OVMF/OVMF_VARS.fd'],
-  ['/usr/share/edk2/ovmf/OVMF_CODE.fd', '/usr/share/edk2/ovmf/OVMF_VARS.fd'],
-  ['/usr/share/edk2/x64/OVMF_CODE.4m.fd', '/usr/share/edk2/x64/OVMF_VARS.4m.fd'],
-  ['/usr/share/qemu/edk2-x86_64-code.fd', '/usr/share/qemu/edk2-i386-vars.fd'],
-] as const
+const FIRMWARE: Readonly<Record<Processor, readonly (readonly [code: string, variables: string])[]>> = {
+  x86_64: [
+    ['/usr/share/OVMF/OVMF_CODE_4M.fd', '/usr/share/OVMF/OVMF_VARS_4M.fd'],
+    ['/usr/share/OVMF/OVMF_CODE.fd', '/usr/share/OVMF/OVMF_VARS.fd'],
+    ['/usr/share/edk2/ovmf/OVMF_CODE.fd', '/usr/share/edk2/ovmf/OVMF_VARS.fd'],
+    ['/usr/share/edk2/x64/OVMF_CODE.4m.fd', '/usr/share/edk2/x64/OVMF_VARS.4m.fd'],
+    ['/usr/share/qemu/edk2-x86_64-code.fd', '/usr/share/qemu/edk2-i386-vars.fd'],
+  ],
+  aarch64: [
+    ['/usr/share/AAVMF/AAVMF_CODE.fd', '/usr/share/AAVMF/AAVMF_VARS.fd'],
+    ['/usr/share/edk2/aarch64/QEMU_EFI-pflash.raw', '/usr/share/edk2/aarch64/vars-template-pflash.raw'],
+    ['/usr/share/qemu/edk2-aarch64-code.fd', '/usr/share/qemu/edk2-arm-vars.fd'],
+  ],
+}
 
-function findFirmware(): readonly [code: string, variables: string] | undefined {
-  return FIRMWARE.find(([code, variables]) => existsSync(code) && existsSync(variables))
+function findFirmware(processor: Processor): readonly [code: string, variables: string] | undefined {
+  return FIRMWARE[processor].find(([code, variables]) => existsSync(code) && existsSync(variables))
 }
 
 /** Whether a guest with that firmware can be run here; as `requireTool`, an error where `CI` is set. */
-export function requireMachine(firmware: 'uefi' | 'bios'): boolean {
-  if (!requireTool('qemu-system-x86_64')) return false
-  if (firmware === 'bios' || findFirmware()) return true
-  const message = `no OVMF firmware in ${FIRMWARE.map(([code]) => code).join(', ')}`
+export function requireMachine(firmware: 'uefi' | 'bios', processor: Processor = 'x86_64'): boolean {
+  if (!requireTool(`qemu-system-${processor}`)) return false
+  if (firmware === 'bios' || findFirmware(processor)) return true
+  const message = `no UEFI firmware in ${FIRMWARE[processor].map(([code]) => code).join(', ')}`
   if (process.env.CI) throw new Error(message)
   console.warn(`tests skipped: ${message}`)
   return false
@@ -98,7 +110,8 @@ export function bootDisk(options: BootDiskOptions): Machine {
   const args = qemuArguments(options, folder)
   // The kernel ends QEMU should this process be killed before it can.
   const guard = findTool('setpriv') ? ['setpriv', '--pdeathsig', 'KILL'] : []
-  const [command, ...rest] = [...guard, findTool('qemu-system-x86_64') ?? 'qemu-system-x86_64', ...args]
+  const qemu = `qemu-system-${options.architecture ?? 'x86_64'}`
+  const [command, ...rest] = [...guard, findTool(qemu) ?? qemu, ...args]
   const child = spawn(command as string, rest, {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, TMPDIR: folder },
@@ -108,6 +121,7 @@ export function bootDisk(options: BootDiskOptions): Machine {
 
 function qemuArguments(options: BootDiskOptions, folder: string): string[] {
   const { format = 'raw', memory = 512, processors = 1, bus = 'virtio', sectorSize = 512 } = options
+  const processor = options.architecture ?? 'x86_64'
   const args = ['-nodefaults', '-no-user-config', '-display', 'none', '-monitor', 'none', '-serial', 'stdio']
   args.push(
     '-accel',
@@ -118,12 +132,15 @@ function qemuArguments(options: BootDiskOptions, folder: string): string[] {
     '-m',
     `${memory}`,
   )
-  args.push('-machine', `${bus === 'ide' ? 'pc' : 'q35'},graphics=off`, '-device', 'virtio-rng-pci')
+  const isArm = processor === 'aarch64'
+  if (isArm) args.push('-machine', 'virt', '-cpu', 'cortex-a72')
+  else args.push('-machine', `${bus === 'ide' ? 'pc' : 'q35'},graphics=off`)
+  args.push('-device', 'virtio-rng-pci')
   if (!options.reboot) args.push('-no-reboot')
-  if (options.debugExit ?? true) args.push('-device', 'isa-debug-exit,iobase=0xf4,iosize=4')
+  if (!isArm && (options.debugExit ?? true)) args.push('-device', 'isa-debug-exit,iobase=0xf4,iosize=4')
 
   if (options.firmware === 'uefi') {
-    const [code, template] = findFirmware() ?? FIRMWARE[0]
+    const [code, template] = findFirmware(processor) ?? ['firmware', 'variables']
     const variables = join(folder, 'variables.fd')
     copyFileSync(template, variables)
     args.push('-drive', `if=pflash,format=raw,unit=0,readonly=on,file=${escapeComma(code)}`)

@@ -1,3 +1,5 @@
+import { createProgram, type Program } from './program.ts'
+
 /** A general register of x86-64 by its number in instructions (Intel SDM, volume 2, table 2-2). */
 export type Register = number
 
@@ -40,23 +42,7 @@ export const here = (label: string): Memory => ({ label })
  * Writes machine code of x86-64, just the instructions that the sample's programs need. Code is
  * position-independent: labels are reached relative to the instruction pointer.
  */
-export interface Assembler {
-  /** Bytes written so far. */
-  readonly position: number
-  /** Gives the current position a name. */
-  label(name: string): void
-  /** Distance of a label from the start. @throws Error on a label that is not there */
-  offsetOf(label: string): number
-  /** Raw bytes: data, or instructions of the 16- and 32-bit modes. */
-  bytes(...values: number[]): void
-  /** Characters of ASCII and a zero. */
-  text(value: string): void
-  /** Characters of UTF-16 and a zero. */
-  wideText(value: string): void
-  /** Zeros up to a multiple of `step`. */
-  align(step: number): void
-  /** Zeros up to `position`. */
-  padTo(position: number): void
+export interface Assembler extends Program {
   /** Four bytes: where `label` lies, relative to `from` or to the end of these bytes. */
   distance(label: string, from?: string): void
 
@@ -88,31 +74,19 @@ export interface Assembler {
   outByte(): void
   /** `in al, dx` */
   inByte(): void
-
-  /** The program, all labels resolved. @throws Error on a label that is not there */
-  finish(): Uint8Array
-}
-
-interface Reference {
-  readonly position: number
-  readonly label: string
-  readonly from: string | undefined
 }
 
 /** An assembler with nothing written yet. */
 export function createAssembler(): Assembler {
-  const output: number[] = []
-  const labels = new Map<string, number>()
-  const references: Reference[] = []
-
-  const bytes = (...values: number[]): void => {
-    for (const value of values) output.push(value & 0xff)
-  }
+  const program = createProgram()
+  const { bytes, offsetOf } = program
   const number32 = (value: number): void => bytes(value, value >> 8, value >> 16, value >> 24)
 
   /** Four bytes that {@link Assembler.finish} fills in. */
   const distance = (label: string, from?: string): void => {
-    references.push({ position: output.length, label, from })
+    program.later((view, at) =>
+      view.setInt32(at, offsetOf(label) - (from === undefined ? at + 4 : offsetOf(from)), true),
+    )
     number32(0)
   }
 
@@ -144,30 +118,10 @@ export function createAssembler(): Assembler {
     }
   }
 
-  const align = (step: number): void => {
-    while (output.length % step !== 0) bytes(0)
-  }
-
   return {
+    ...program,
     get position() {
-      return output.length
-    },
-    label(name) {
-      if (labels.has(name)) throw new Error(`label ${name} is there twice`)
-      labels.set(name, output.length)
-    },
-    offsetOf: (label) => resolve(label),
-    bytes,
-    text: (value) => bytes(...[...value].map((character) => character.charCodeAt(0)), 0),
-    wideText(value) {
-      align(2)
-      for (const character of `${value}\0`) bytes(character.charCodeAt(0), character.charCodeAt(0) >> 8)
-    },
-    align,
-    padTo(position) {
-      if (output.length > position)
-        throw new Error(`${output.length} bytes stand where ${position} should end`)
-      while (output.length < position) bytes(0)
+      return program.position
     },
     distance,
 
@@ -224,21 +178,5 @@ export function createAssembler(): Assembler {
     return: () => bytes(0xc3),
     outByte: () => bytes(0xee),
     inByte: () => bytes(0xec),
-
-    finish() {
-      const program = Uint8Array.from(output)
-      const view = new DataView(program.buffer)
-      for (const { position, label, from } of references) {
-        const origin = from === undefined ? position + 4 : resolve(from)
-        view.setInt32(position, resolve(label) - origin, true)
-      }
-      return program
-    },
-  }
-
-  function resolve(label: string): number {
-    const position = labels.get(label)
-    if (position === undefined) throw new Error(`no label ${label}`)
-    return position
   }
 }

@@ -16,6 +16,7 @@ import {
   rsi,
   rsp,
 } from './assembler.ts'
+import type { Program } from './program.ts'
 
 /** Where members lie in the structures of the UEFI specification (2.10), in bytes. */
 export const EFI = {
@@ -65,7 +66,7 @@ const GUIDS = {
 const INITRD_MEDIA = '5568e427-68fc-4f3d-ac74-ca555231cc68'
 
 /** The constants that EFI calls point to: GUIDs, and the device path `initrdPath`. */
-export function writeEfiData(code: Assembler, names: readonly (keyof typeof GUIDS)[]): void {
+export function writeEfiData(code: Program, names: readonly (keyof typeof GUIDS)[]): void {
   code.align(8)
   for (const name of names) {
     code.label(name)

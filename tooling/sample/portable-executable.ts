@@ -39,14 +39,22 @@ export const EFI_HEADERS_SIZE = PortableExecutable.size
 
 const PAGE = 0x1000
 
-/** Makes a file an EFI application for x86-64: one section of code from `codeOffset` to the end. */
-export function writeEfiHeaders(file: Uint8Array, codeOffset: number, entryOffset: number): void {
+/** `Machine` of the COFF header. */
+const MACHINES = { x86_64: 0x8664, aarch64: 0xaa64 } as const
+
+/** Makes a file an EFI application: one section of code from `codeOffset` to the end. */
+export function writeEfiHeaders(
+  file: Uint8Array,
+  codeOffset: number,
+  entryOffset: number,
+  machine: keyof typeof MACHINES = 'x86_64',
+): void {
   const size = file.length - codeOffset
   PortableExecutable.write(file, 0, {
     magic: 'MZ',
     peOffset: 0x40,
     signature: 'PE\0\0',
-    machine: 0x8664,
+    machine: MACHINES[machine],
     numberOfSections: 1,
     // edk2 refuses anything but 112 + 8 * numberOfRvaAndSizes.
     sizeOfOptionalHeader: 112 + 8 * 16,

@@ -19,12 +19,23 @@ export const SAMPLE_CREATED = '2025-01-01T00:00:00Z'
 /** The name of the sample in its store. */
 export const SAMPLE_REFERENCE = 'latest'
 
+/** What may differ from one sample to another. */
+export interface SampleImageOptions {
+  /** As an image's configuration names it. @defaultValue `amd64` */
+  readonly architecture?: string
+  /** The lowest layer: kernel and boot loader. @defaultValue {@link baseLayer} */
+  readonly base?: FileTree
+}
+
 /**
  * A bootable container image from source: three gzip layers with links, whiteouts, an opaque directory
  * and extended attributes; a kernel and a boot loader of the project's own making; an application that
  * the last layer adds. The same bytes on every host.
  */
-export async function createSampleImage(): Promise<ImageStore> {
+export async function createSampleImage({
+  architecture = 'amd64',
+  base = baseLayer(),
+}: SampleImageOptions = {}): Promise<ImageStore> {
   const store = memoryStore({ name: 'sample' })
   const put = async (mediaType: string, data: Uint8Array): Promise<Descriptor> => ({
     ...(await store.putBlob(blobOf(memorySource(data)))),
@@ -33,14 +44,14 @@ export async function createSampleImage(): Promise<ImageStore> {
 
   const layers: Descriptor[] = []
   const diffIds: ReturnType<typeof digestBytes>[] = []
-  for (const tree of [baseLayer(), toolsLayer(), appLayer()]) {
+  for (const tree of [base, toolsLayer(), appLayer()]) {
     const { tar, gzip } = await packLayer(tree)
     diffIds.push(digestBytes(tar))
     layers.push(await put(MEDIA_TYPE.layerGzip, gzip))
   }
   const config: ImageConfig = {
     created: SAMPLE_CREATED,
-    architecture: 'amd64',
+    architecture,
     os: 'linux',
     config: {
       Labels: { 'containers.bootc': '1', 'org.opencontainers.image.version': '1' },

@@ -40,8 +40,9 @@ const INIT_SIZE = 0x20000
 const PAGE_TABLES = 0x10000
 const STACK_TOP = 0x1f000
 
-const FNV_OFFSET_BASIS = 0x811c_9dc5
-const FNV_PRIME = 0x0100_0193
+/** FNV-1a of 32 bits. */
+export const FNV_OFFSET_BASIS = 0x811c_9dc5
+export const FNV_PRIME = 0x0100_0193
 
 /** What the kernel prints about a file that it was given as its initrd: FNV-1a of 32 bits. */
 export function fnv1a(data: Uint8Array): number {
@@ -355,13 +356,14 @@ function writeReport(code: Assembler): void {
     code.label(`path.${path}`)
     code.text(path)
   }
-  for (const [label, text] of Object.entries(TEXTS)) {
+  for (const [label, text] of Object.entries(REPORT)) {
     code.label(`text.${label}`)
     code.text(text)
   }
 }
 
-const TEXTS = {
+/** What stands between the values of the line. */
+export const REPORT = {
   start: 'TINYK path=',
   cmdline: ' cmdline=[',
   initrd: '] initrd=',
