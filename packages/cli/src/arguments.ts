@@ -1,7 +1,7 @@
 const COMMANDS = ['build', 'plan', 'inspect', 'check-update', 'version', 'help']
 
 /** Flags without a value that bootc-image-builder also takes as `--flag=true`, in any spelling of Go's. */
-const SWITCH = /^--(use-librepo|local|in-vm|tls-verify|no-default-kernel-args|verbose)(?:=(.*))?$/
+const SWITCH = /^--(use-librepo|local|in-vm|tls-verify|no-default-kernel-args|secure-boot|verbose)(?:=(.*))?$/
 const TRUE = /^(1|t|true)$/i
 const FALSE = /^(0|f|false)$/i
 

@@ -51,6 +51,8 @@ describe('flags that describe a machine', () => {
     [['--no-default-kernel-args'], { defaultKernelArguments: false }],
     [['--no-tls-verify'], { registry: { insecure: true } }],
     [['--bootloader', 'systemd-boot'], { bootloader: 'systemd-boot' }],
+    [['--firmware', 'uefi,bios,uefi'], { firmware: ['uefi', 'bios'] }],
+    [['--secure-boot'], { secureBoot: 'required' }],
     [['--updates', 'on'], { blueprint: { customizations: { updates: { enabled: true } } } }],
   ])('%j', async (args, options) => {
     expect(await optionsOf(...args)).toEqual({ bootloader: 'auto', layout: 'auto', ...options })
@@ -62,6 +64,7 @@ describe('flags that describe a machine', () => {
     [['--size', '-5']],
     [['--rootfs', 'zfs']],
     [['--bootloader', 'lilo']],
+    [['--firmware', 'bios,coreboot']],
     [['--layout', 'bootc']],
     [['--updates', 'maybe']],
     [['--seed']],

@@ -1,7 +1,12 @@
 // The steps of the pipeline in their order, each usable alone; `buildDisk` strings them together.
 
 export { type Blueprint, loadBlueprint, parseBlueprint } from '@bootable/blueprint'
-export { type BootloaderChoice, installBootloader } from '@bootable/bootloader'
+export {
+  type BootloaderChoice,
+  type DescribedBootloader,
+  type Firmware,
+  installBootloader,
+} from '@bootable/bootloader'
 export {
   type DiskPlan,
   describePlan,

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import type { Blueprint, LoadedBlueprint } from '@bootable/blueprint'
 import { BootableError, parseSize } from '@bootable/bytes'
+import type { Firmware } from '@bootable/core'
 import type { FileMachineOptions } from '@bootable/core/node'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 
@@ -12,6 +13,8 @@ export interface MachineFlags {
   readonly size?: number | 'minimum'
   readonly sectorSize?: '512' | '4096'
   readonly bootloader?: 'auto' | 'grub' | 'systemd-boot' | 'uki' | 'none'
+  readonly firmware?: readonly Firmware[]
+  readonly secureBoot?: true
   readonly layout?: 'auto' | 'ostree' | 'plain'
   readonly targetImgref?: string
   readonly stateroot?: string
@@ -40,6 +43,8 @@ export function addMachineFlags(command: Command): Command {
         .choices(['auto', 'grub', 'systemd-boot', 'uki', 'none'])
         .default('auto'),
     )
+    .option('--firmware <list>', 'what the disk has to start on: bios, uefi, or both', parseFirmware)
+    .option('--secure-boot', 'warn where a program up to the kernel is not signed')
     .addOption(
       new Option('--layout <name>', 'layout of the installed system')
         .choices(['auto', 'ostree', 'plain'])
@@ -70,6 +75,13 @@ function parseDiskSize(value: string): number | 'minimum' {
   }
 }
 
+function parseFirmware(value: string): Firmware[] {
+  const names = value.split(',').map((name) => name.trim())
+  const unknown = names.find((name) => name !== 'bios' && name !== 'uefi')
+  if (unknown === undefined) return [...new Set(names as Firmware[])]
+  throw new InvalidArgumentError(`"${unknown}" is neither bios nor uefi.`)
+}
+
 /** The options of `@bootable/core/node` that the flags stand for, and what the blueprint had to say. */
 export async function readMachineFlags(
   image: string,
@@ -84,6 +96,8 @@ export async function readMachineFlags(
     ...(flags.size !== undefined && { size: flags.size }),
     ...(flags.sectorSize && { sectorSize: flags.sectorSize === '4096' ? 4096 : 512 }),
     ...(flags.bootloader && { bootloader: flags.bootloader }),
+    ...(flags.firmware && { firmware: flags.firmware }),
+    ...(flags.secureBoot && { secureBoot: 'required' }),
     ...(flags.layout && { layout: flags.layout }),
     ...(flags.targetImgref !== undefined && { targetReference: flags.targetImgref }),
     ...(flags.stateroot !== undefined && { stateroot: flags.stateroot }),

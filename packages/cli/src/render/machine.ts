@@ -1,4 +1,4 @@
-import type { Machine } from '@bootable/core'
+import type { DescribedBootloader, Machine } from '@bootable/core'
 
 /** A machine as plain data: what `plan --json` prints and what lies beside a built disk. */
 export function describeMachine(machine: Machine): object {
@@ -13,9 +13,21 @@ export function describeMachine(machine: Machine): object {
       kernel: system.kernel,
       kernelArguments: commandLine,
     },
-    bootloader: { kind: bootloader.kind, reason: bootloader.reason },
+    bootloader: describeBootloader(bootloader),
     seed,
     clock,
     disk: plan,
+  }
+}
+
+function describeBootloader(bootloader: DescribedBootloader): object {
+  const { kind, reason, firmware, secureBoot, grubVersion, warnings } = bootloader
+  return {
+    kind,
+    reason,
+    firmware,
+    ...(grubVersion !== undefined && { grubVersion }),
+    ...(secureBoot && { secureBoot }),
+    ...(warnings.length > 0 && { warnings }),
   }
 }

@@ -3,6 +3,13 @@ import { describePlan, type Machine } from '@bootable/core'
 import { formatDiskSize } from './amount.ts'
 import { formatPairs, formatTable } from './table.ts'
 
+/** What the chain of signatures comes to. */
+const SECURE_BOOT = {
+  signed: 'signed up to the kernel',
+  'unsigned-kernel': 'the kernel is not signed',
+  unsigned: 'not signed',
+} as const
+
 /** A machine as text: the facts, then the partitions. */
 export function formatPlan(machine: Machine): string {
   const { image, system, bootloader, plan, commandLine } = machine
@@ -13,6 +20,8 @@ export function formatPlan(machine: Machine): string {
     ['kernel', system.kernel.version],
     ['arguments', commandLine.join(' ')],
     ['boot loader', `${bootloader.kind}: ${bootloader.reason}`],
+    ['firmware', bootloader.firmware.map(({ name }) => name).join(', ') || 'none'],
+    ...(bootloader.secureBoot ? [['Secure Boot', SECURE_BOOT[bootloader.secureBoot.chain]] as const] : []),
     ['disk', `${formatDiskSize(plan)}, ${plan.uuid}`],
   ])
   const rows = describePlan(plan).map(

@@ -1,5 +1,5 @@
 import type { Blueprint } from '@bootable/blueprint'
-import type { BootloaderName } from '@bootable/bootloader'
+import type { BootloaderName, Firmware } from '@bootable/bootloader'
 import type { OperationOptions, RuntimeOptions } from '@bootable/bytes'
 import type { RootFilesystem, SectorSize } from '@bootable/disk'
 import type { LayerCache } from '@bootable/oci'
@@ -19,6 +19,10 @@ export interface MachineOptions extends OperationOptions, RuntimeOptions {
   readonly sectorSize?: SectorSize
   /** @defaultValue `auto` */
   readonly bootloader?: BootloaderName
+  /** What the disk has to start on. @defaultValue everything that the image has a boot loader for */
+  readonly firmware?: readonly Firmware[]
+  /** Demands that every program up to the kernel is signed; what is missing becomes a warning. */
+  readonly secureBoot?: 'required'
   /** Leaves out `rw console=tty0 console=ttyS0`. @defaultValue true */
   readonly defaultKernelArguments?: boolean
   /** @defaultValue `auto` */

@@ -1,5 +1,5 @@
 import { unheededCustomizations } from '@bootable/blueprint/rules'
-import { type BootloaderChoice, installBootloader } from '@bootable/bootloader'
+import { type DescribedBootloader, installBootloader } from '@bootable/bootloader'
 import { BootableError, type ProgressEvent, portableRuntime } from '@bootable/bytes'
 import { type DiskPlan, planDisk, planMounts, type RootFilesystem } from '@bootable/disk'
 import { type FetchLayersOptions, type Image, memoryLayerCache, unpackImage } from '@bootable/oci'
@@ -24,7 +24,7 @@ export interface Machine {
   readonly image: Image
   readonly system: InstalledSystem
   readonly mounts: readonly MountPoint[]
-  readonly bootloader: BootloaderChoice
+  readonly bootloader: DescribedBootloader
   /** The kernel's whole command line, word by word. */
   readonly commandLine: readonly string[]
   readonly plan: DiskPlan
@@ -74,9 +74,12 @@ export async function prepareMachine(image: Image, options: MachineOptions = {})
     clock: { seconds: clock, nanoseconds: 0 },
     bootloader: options.bootloader ?? 'auto',
     ...(options.sectorSize !== undefined && { sectorSize: options.sectorSize }),
+    ...(options.firmware && { firmware: options.firmware }),
+    ...(options.secureBoot && { secureBoot: options.secureBoot }),
   })
   const system = bootCode ? { ...deployed, bootCode } : deployed
   onProgress?.({ type: 'note', message: bootloader.reason })
+  for (const warning of bootloader.warnings) onProgress?.({ type: 'warning', ...warning })
   await (system.layout === 'ostree' ? labelOstree(system, mounts) : labelPlain(system))
   const plan = planDisk(system, diskOptions)
   return {
