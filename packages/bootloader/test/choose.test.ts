@@ -87,8 +87,40 @@ describe('chooseBootloader', () => {
     expect(() => chooseBootloader(installedSystem(SHIM_AND_GRUB, { architecture: 'aarch64' }))).toThrow(
       expect.objectContaining({ code: 'BOOTLOADER_MISSING' }),
     )
-    expect(() => chooseBootloader(installedSystem({}, { architecture: 's390x' }))).toThrow(
-      expect.objectContaining({ code: 'BOOTLOADER_UNSUPPORTED' }),
+  })
+
+  test.each([
+    ['ppc64le', 'core.elf from a PReP partition'],
+    ['s390x', 'the boot map of zipl'],
+  ] as const)('says what is missing for %s, which can do without', (architecture, missing) => {
+    const system = installedSystem({}, { architecture })
+    for (const bootloader of ['auto', 'grub', 'systemd-boot', 'uki'] as const) {
+      expect(() => chooseBootloader(system, { bootloader })).toThrow(
+        expect.objectContaining({
+          code: 'BOOTLOADER_UNSUPPORTED',
+          message: expect.stringContaining(missing),
+          hint: expect.stringContaining('--bootloader none'),
+        }),
+      )
+    }
+    expect(chooseBootloader(system, { bootloader: 'none' }).kind).toBe('none')
+  })
+
+  test('takes the programs of riscv64', () => {
+    const program = 'usr/lib/systemd/boot/efi/systemd-bootriscv64.efi'
+    const choice = chooseBootloader(installedSystem({ [program]: 'riscv' }, { architecture: 'riscv64' }))
+    expect(choice.files.map(({ target }) => target)).toEqual([
+      'EFI/BOOT/BOOTRISCV64.EFI',
+      'EFI/systemd/systemd-bootriscv64.efi',
+    ])
+  })
+
+  test('sectors of 4096 bytes: nothing for a BIOS, which is an error where one was asked for', () => {
+    const bios = { 'usr/lib/grub/i386-pc/kernel.img': '', 'usr/lib/grub/i386-pc/boot.img': '' }
+    const system = installedSystem({ ...SHIM_AND_GRUB, ...bios })
+    expect(chooseBootloader(system, { sectorSize: 4096 })).not.toHaveProperty('bios')
+    expect(() => chooseBootloader(system, { sectorSize: 4096, firmware: ['bios', 'uefi'] })).toThrow(
+      'a BIOS was asked for, but it starts no disk with sectors of 4096 bytes',
     )
   })
 

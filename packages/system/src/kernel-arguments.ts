@@ -6,7 +6,10 @@ import type { InstalledSystem } from './installed-system.ts'
 import type { MountPoint } from './mounts.ts'
 import { readTomlFile } from './toml-file.ts'
 
-/** What bootc-image-builder gives every disk. */
+/**
+ * What bootc-image-builder gives every disk, whatever its architecture. Where `ttyS0` is not the serial port,
+ * Linux finds the right one by itself: in the firmware's tables (SPCR) on aarch64, as `hvc0` on ppc64le.
+ */
 export const DEFAULT_KERNEL_ARGUMENTS: readonly string[] = ['rw', 'console=tty0', 'console=ttyS0']
 
 const KARGS_FOLDER = 'usr/lib/bootc/kargs.d'

@@ -27,6 +27,12 @@ const SUFFIXES: Partial<Record<Architecture, string>> = {
   riscv64: 'riscv64',
 }
 
+/** Why nothing is installed for the others. */
+const OTHER_FIRMWARE: Partial<Record<Architecture, string>> = {
+  ppc64le: "their firmware loads GRUB's core.elf from a PReP partition, and nothing here makes one",
+  s390x: 'they need the boot map of zipl, and nothing here writes one',
+}
+
 /**
  * The names for an architecture.
  * @throws BootableError `BOOTLOADER_UNSUPPORTED` where UEFI is not how its machines start
@@ -36,10 +42,10 @@ export function efiNames(architecture: Architecture): EfiNames {
   if (suffix === undefined) {
     throw new BootableError<BootloaderErrorCode>(
       'BOOTLOADER_UNSUPPORTED',
-      `no boot loader is known for ${architecture}`,
+      `no boot loader can be installed for machines of ${architecture}: ${OTHER_FIRMWARE[architecture]}`,
       {
         details: { architecture },
-        hint: `machines that start by UEFI are supported: ${Object.keys(SUFFIXES).join(', ')}`,
+        hint: `${Object.keys(SUFFIXES).join(', ')} start by UEFI; --bootloader none makes the disk without a boot loader`,
       },
     )
   }
