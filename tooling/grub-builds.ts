@@ -8,10 +8,11 @@ import { temporaryLayerCache } from '@bootable/oci/node'
 import { createFile, createTree, type FileTree, findDirectory, putInode, sortedEntries } from '@bootable/tree'
 import { findFixture } from './fixture.ts'
 
-/** Where GRUB's files for a BIOS lie, in trees and below folders. */
-export const GRUB_MODULES = 'usr/lib/grub/i386-pc'
+/** Where GRUB's files lie, in trees and below folders, by what starts them. */
+export const GRUB_PLACES = { bios: 'usr/lib/grub/i386-pc', uefi: 'usr/lib/grub/x86_64-efi' } as const
+export const GRUB_MODULES = GRUB_PLACES.bios
 
-/** A build of GRUB for a BIOS. */
+/** A build of GRUB. */
 export interface GrubBuild {
   /** Its version, and where it is from. */
   readonly name: string
@@ -21,26 +22,27 @@ export interface GrubBuild {
 }
 
 /** GRUB 2.06 of this machine (Debian 12), 2.12 of a fixture image, 2.14 of the oracle tree. */
-export function grubBuilds(): readonly GrubBuild[] {
+export function grubBuilds(firmware: keyof typeof GRUB_PLACES = 'bios'): readonly GrubBuild[] {
+  const place = GRUB_PLACES[firmware]
   const fixture = findFixture('trixie-minimal')
   const oracleRoot = process.env.BOOTABLE_ORACLE_ROOT ?? ''
   return [
-    fromFolder('of this machine', '/'),
+    fromFolder('of this machine', '/', place),
     {
       name: 'GRUB 2.12 of trixie-minimal',
       isThere: fixture !== undefined,
-      load: () => fromImage(`oci-archive:${fixture?.archive}`),
+      load: () => fromImage(`oci-archive:${fixture?.archive}`, place),
     },
-    fromFolder('of the oracle tree', oracleRoot),
+    fromFolder('of the oracle tree', oracleRoot, place),
   ]
 }
 
-function fromFolder(origin: string, root: string): GrubBuild {
-  const folder = join(root, GRUB_MODULES)
+function fromFolder(origin: string, root: string, place: string): GrubBuild {
+  const folder = join(root, place)
   const information = join(folder, 'modinfo.sh')
   const isThere = root !== '' && existsSync(information)
   if (!isThere) {
-    const message = `the modules of GRUB ${origin} are missing`
+    const message = `the modules of GRUB ${origin} are missing: ${folder}`
     if (process.env.CI) throw new Error(message)
     console.warn(`tests skipped: ${message}`)
   }
@@ -50,8 +52,8 @@ function fromFolder(origin: string, root: string): GrubBuild {
     isThere,
     async load() {
       const tree = createTree()
-      for (const name of readdirSync(folder)) {
-        putInode(tree, `${GRUB_MODULES}/${name}`, createFile(readFileSync(join(folder, name))))
+      for (const { name } of readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile())) {
+        putInode(tree, `${place}/${name}`, createFile(readFileSync(join(folder, name))))
       }
       const font = join(root, 'usr/share/grub/unicode.pf2')
       if (existsSync(font)) putInode(tree, 'usr/share/grub/unicode.pf2', createFile(readFileSync(font)))
@@ -60,14 +62,14 @@ function fromFolder(origin: string, root: string): GrubBuild {
   }
 }
 
-async function fromImage(source: string): Promise<FileTree> {
+async function fromImage(source: string, place: string): Promise<FileTree> {
   const opened = await openImageSource(source)
   const cache = temporaryLayerCache()
   try {
     const image = await unpackImage(opened.image, { cache })
     const tree = createTree()
-    for (const [path, data] of await readFiles(image)) {
-      putInode(tree, `${GRUB_MODULES}/${path}`, createFile(data))
+    for (const [path, data] of await readFiles(image, place)) {
+      putInode(tree, `${place}/${path}`, createFile(data))
     }
     return tree
   } finally {
@@ -76,8 +78,8 @@ async function fromImage(source: string): Promise<FileTree> {
   }
 }
 
-async function readFiles(tree: FileTree): Promise<[name: string, data: Uint8Array][]> {
-  const directory = findDirectory(tree, GRUB_MODULES)
+async function readFiles(tree: FileTree, place: string): Promise<[name: string, data: Uint8Array][]> {
+  const directory = findDirectory(tree, place)
   const files: [string, Uint8Array][] = []
   for (const [name, inode] of directory ? sortedEntries(directory) : []) {
     if (inode.type === 'file') files.push([name, await readAll(inode.content)])
@@ -86,7 +88,12 @@ async function readFiles(tree: FileTree): Promise<[name: string, data: Uint8Arra
 }
 
 /** Writes the modules of a tree into a folder, for `grub-mkimage --directory`. */
-export async function saveModules(tree: FileTree, folder: string): Promise<void> {
+export async function saveModules(
+  tree: FileTree,
+  folder: string,
+  firmware: keyof typeof GRUB_PLACES = 'bios',
+): Promise<void> {
   await mkdir(folder, { recursive: true })
-  for (const [name, data] of await readFiles(tree)) await writeFile(join(folder, name), data)
+  for (const [name, data] of await readFiles(tree, GRUB_PLACES[firmware]))
+    await writeFile(join(folder, name), data)
 }

@@ -1,9 +1,10 @@
+import { chooseBootloader } from '@bootable/bootloader'
 import { createSymlink, putInode } from '@bootable/tree'
 import { describe, expect, test } from 'vitest'
 import { efiNames } from '../../src/efi/names.ts'
 import { findGrubPayload } from '../../src/efi/payload.ts'
 import { compareVersions } from '../../src/efi/versions.ts'
-import { kernelTree, SHIM_AND_GRUB } from '../system.ts'
+import { installedSystem, kernelTree, SHIM_AND_GRUB } from '../system.ts'
 
 const NAMES = efiNames('x86_64')
 
@@ -34,6 +35,25 @@ describe('findGrubPayload', () => {
       'EFI/BOOT/grubx64.efi': `${updates}/debian/grubx64.efi`,
     })
     expect(payload(grub)).toMatchObject({ 'EFI/BOOT/BOOTX64.EFI': `${updates}/debian/grubx64.efi` })
+  })
+
+  test('leaves EFI/BOOT to shim and its fallback program where that is asked for', () => {
+    const found = findGrubPayload(kernelTree(SHIM_AND_GRUB), NAMES, { fallback: true })
+    expect(found?.files.map(({ target }) => target)).toEqual([
+      'EFI/BOOT/BOOTX64.EFI',
+      'EFI/BOOT/fbx64.efi',
+      'EFI/fedora/BOOTX64.CSV',
+      'EFI/fedora/grubx64.efi',
+      'EFI/fedora/mmx64.efi',
+      'EFI/fedora/shimx64.efi',
+    ])
+    const { 'usr/lib/bootupd/updates/EFI/fedora/BOOTX64.CSV': _, ...others } = SHIM_AND_GRUB
+    expect(() => chooseBootloader(installedSystem(others), { fallback: true })).toThrow(
+      expect.objectContaining({
+        code: 'BOOTLOADER_MISSING',
+        message: expect.stringContaining('lacks EFI/fedora/BOOTX64.CSV'),
+      }),
+    )
   })
 
   test('lays components over each other, the highest version of each', () => {
