@@ -1,3 +1,5 @@
+import { canonicalJson } from '../import/canonical-json.ts'
+
 /** What `.bootc-aleph.json` says about how a machine came to be. */
 export interface Aleph {
   /** Of the platform's manifest. */
@@ -19,20 +21,14 @@ export interface Aleph {
  * reaches a disk: `kernel` is the installed system's own, and `image` is the target as well.
  */
 export function formatAleph({ digest, name, kernel, labels, selinux }: Aleph): string {
-  const fields = {
+  return canonicalJson({
     digest,
     image: name,
     kernel,
-    ...(Object.keys(labels).length > 0 && { labels: sorted(labels) }),
+    ...(Object.keys(labels).length > 0 && { labels }),
     selinux: selinux ? 'enabled' : 'disabled',
     'target-image': name,
     timestamp: labels['org.opencontainers.image.created'] ?? null,
     version: labels['org.opencontainers.image.version'] ?? labels.version ?? null,
-  }
-  return JSON.stringify(fields)
-}
-
-/** By the UTF-16 units of the keys, as RFC 8785, 3.2.3, wants it. */
-function sorted(labels: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)))
+  })
 }

@@ -1,11 +1,7 @@
 import { BootableError } from '@bootable/bytes'
-import { splitKernelArguments } from '@bootable/system'
 import type { FileTree } from '@bootable/tree'
 import type { OstreeErrorCode } from '../errors.ts'
-import { parseComposefsMode, readPrepareRoot } from '../sysroot/prepare-root.ts'
-
-/** Stands above the configuration: ostree-prepare-root(1). */
-const ARGUMENT = 'ostree.prepare-root.composefs='
+import { composefsModeAt, readPrepareRoot } from '../sysroot/prepare-root.ts'
 
 /**
  * Makes sure that a deployment's root can be put together from what is on the disk. With `verity` and
@@ -20,8 +16,7 @@ export async function requireWritableComposefs(
   kernelArguments: readonly string[],
 ): Promise<void> {
   const { composefs } = await readPrepareRoot(tree)
-  const word = kernelArguments.flatMap(splitKernelArguments).findLast((text) => text.startsWith(ARGUMENT))
-  const mode = word === undefined ? composefs : parseComposefsMode(word.slice(ARGUMENT.length))
+  const mode = composefsModeAt(composefs, kernelArguments)
   if (mode !== 'verity' && mode !== 'signed') return
   throw new BootableError<OstreeErrorCode>(
     'OSTREE_COMPOSEFS_UNSUPPORTED',

@@ -1,15 +1,13 @@
-import { BootableError } from '@bootable/bytes'
 import {
   createDevice,
   type Directory,
   ensureDirectory,
   type FileTree,
-  lookup,
   putInode,
   removePath,
   type Timestamp,
 } from '@bootable/tree'
-import type { OstreeErrorCode } from '../errors.ts'
+import { requirePristineEtc } from '../import/pristine-etc.ts'
 import type { Checksum } from '../object/checksum.ts'
 import { checkoutCommit } from '../repository/checkout.ts'
 import type { Repository } from '../repository/repository.ts'
@@ -28,14 +26,7 @@ export function checkoutDeployment(repository: Repository, commit: Checksum, mti
   const tree = checkoutCommit(repository, commit)
   for (const directory of directoriesOf(tree.root)) unshareFiles(directory)
 
-  const [etc, usrEtc] = [lookup(tree, 'etc'), lookup(tree, 'usr/etc')]
-  if (usrEtc?.type !== 'directory') {
-    throw unusable(usrEtc ? `/etc of the image is a ${usrEtc.type}` : 'the image has no /etc')
-  }
-  if (etc && (etc.type !== 'directory' || etc.entries.size > 0)) {
-    throw unusable('the image has both /etc and /usr/etc')
-  }
-  tree.root.entries.set('etc', copyDirectory(usrEtc, mtime))
+  tree.root.entries.set('etc', copyDirectory(requirePristineEtc(tree), mtime))
   // So that units with ConditionNeedsUpdate= run on the first boot (systemd.unit(5)).
   removePath(tree, 'etc/.updated')
   return tree
@@ -89,10 +80,4 @@ function unshareFiles({ entries }: Directory): void {
       entries.set(name.slice(WHITEOUT.length), whiteout)
     } else if (inode.content.size === 0) entries.set(name, copyInode(inode))
   }
-}
-
-function unusable(reason: string): BootableError<OstreeErrorCode> {
-  return new BootableError('OSTREE_INVALID_ETC', `no machine can be made of the image: ${reason}`, {
-    hint: 'a deployment gets its /etc as a copy of the directory /etc of the image',
-  })
 }

@@ -1,5 +1,6 @@
 import { BootableError } from '@bootable/bytes'
 import type { OstreeErrorCode } from '../errors.ts'
+import { formatKeyFile } from '../sysroot/key-file.ts'
 import {
   formatTargetImage,
   parseTargetReference,
@@ -50,7 +51,7 @@ export function formatTargetReference(target: TargetReference): string {
 
 /** The `.origin` file of a deployment that follows a container image. */
 export function formatOrigin(target: TargetReference): string {
-  return `[origin]\ncontainer-image-reference=${formatTargetReference(target)}\n`
+  return formatKeyFile({ origin: { 'container-image-reference': formatTargetReference(target) } })
 }
 
 function unspeakable(text: string): BootableError<OstreeErrorCode> {

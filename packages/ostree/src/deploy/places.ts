@@ -9,6 +9,9 @@ const WRITABLE = ['etc', 'var']
 /** Files that users and groups stand in. */
 const ACCOUNT_FILES = ['passwd', 'shadow', 'group', 'gshadow', 'subuid', 'subgid']
 
+/** Where timers are turned on and off: systemd.unit(5). */
+const UNITS = '/etc/systemd/system'
+
 /** What {@link preparePlaces} has to know. */
 export interface PlaceOptions {
   readonly blueprint: DeploymentOptions['blueprint']
@@ -29,13 +32,15 @@ export async function preparePlaces(
   root: FileTree,
   { blueprint, etcTransient, mtime }: PlaceOptions,
 ): Promise<void> {
-  const { user = [], group = [], files = [], directories = [] } = blueprint?.customizations ?? {}
+  const { user = [], group = [], files = [], directories = [], updates } = blueprint?.customizations ?? {}
   if (user.some(({ name }) => name !== 'root')) ensureDirectory(root, 'var/home', { mtime })
   if (user.some(({ name }) => name === 'root')) ensureDirectory(root, 'var/roothome', { mode: 0o700, mtime })
 
   const accounts = user.length + group.length > 0 ? ACCOUNT_FILES.map((name) => `/etc/${name}`) : []
   const homes = await plannedHomes(root, user)
-  const written = [...accounts, ...homes, ...[...directories, ...files].map(({ path }) => path)]
+  const units = updates?.enabled === undefined ? [] : [UNITS]
+  const named = [...directories, ...files].map(({ path }) => path)
+  const written = [...accounts, ...homes, ...units, ...named]
   completeLinks(root, mtime, written)
   const writable = etcTransient ? WRITABLE.filter((name) => name !== 'etc') : WRITABLE
   for (const path of written) checkPlace(root, path, writable)

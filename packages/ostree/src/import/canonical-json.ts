@@ -16,11 +16,16 @@ function fields(table: Readonly<Record<string, Write>>): Write {
   return (value) => braces(value, (name) => (Object.hasOwn(table, name) ? table[name] : undefined))
 }
 
-/** RFC 8785, 3.2.3: members sorted by the UTF-16 units of their names. Those that are null are left out. */
+/** RFC 8785, 3.2.3: members are sorted by the UTF-16 units of their names. */
+function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
+  return a < b ? -1 : 1
+}
+
+/** Members that are null are left out. */
 function braces(value: unknown, writerOf: (name: string) => Write | undefined): string {
   const members = Object.entries(value as object)
     .filter(([, member]) => member !== null && member !== undefined)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .sort(byName)
     .flatMap(([name, member]) => {
       const text = writerOf(name)?.(member)
       return text === undefined ? [] : [`${JSON.stringify(name)}:${text}`]
@@ -85,6 +90,16 @@ const config = fields({
     }),
   ),
 })
+
+/** Any value in the canonical form of RFC 8785; members that are `null` stay. */
+export function canonicalJson(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
+  const members = Object.entries(value)
+    .sort(byName)
+    .map(([name, member]) => `${JSON.stringify(name)}:${canonicalJson(member)}`)
+  return `{${members.join(',')}}`
+}
 
 /** The fields that image-spec has for a manifest, in the canonical form of RFC 8785. */
 export function canonicalManifest(value: unknown): string {

@@ -1,7 +1,7 @@
 import { BootableError, type OperationOptions } from '@bootable/bytes'
 import { type FetchLayersOptions, fetchLayers, type Image, shortDigest } from '@bootable/oci'
 import { labelTree, readSelinuxPolicy, type SystemWarning } from '@bootable/system'
-import { type FileTree, type Inode, lookup } from '@bootable/tree'
+import type { FileTree, Inode } from '@bootable/tree'
 import type { OstreeErrorCode } from '../errors.ts'
 import type { Checksum } from '../object/checksum.ts'
 import { commitTree } from '../repository/commit-tree.ts'
@@ -13,6 +13,7 @@ import type { NumberedLayer } from './layer-error.ts'
 import { filterLayer } from './layer-filter.ts'
 import { createLayerTree } from './layer-tree.ts'
 import { IMPORTER_VERSION, imageTimestamp, mergeMetadata } from './merge-metadata.ts'
+import { requirePristineEtc } from './pristine-etc.ts'
 import { imageRef, layerRef } from './refs.ts'
 import { removeInjected, unionTrees } from './union.ts'
 
@@ -95,7 +96,7 @@ export async function importImage(image: Image, options: ImportImageOptions): Pr
   }
 
   const tree = mergeTrees(base, trees)
-  checkEtc(tree)
+  requirePristineEtc(tree)
   const commit = await commitTree(repository, tree, {
     ...operation,
     ...(base && { parent: base.commit }),
@@ -182,28 +183,6 @@ function mergeTrees(base: EncapsulatedCommit | undefined, trees: readonly FileTr
   }
   removeInjected(merged)
   return merged
-}
-
-/** What `ostree admin deploy` makes a deployment's `/etc` of. */
-function checkEtc(tree: FileTree): void {
-  const [etc, pristine] = [lookup(tree, 'etc'), lookup(tree, 'usr/etc')]
-  if (pristine?.type !== 'directory') {
-    const found = pristine ? `its /usr/etc is a ${pristine.type}` : 'it has neither /etc nor /usr/etc'
-    throw invalidEtc(
-      `the image cannot be deployed: ${found}`,
-      'a machine needs a directory /etc in its image',
-    )
-  }
-  if (etc && (etc.type !== 'directory' || etc.entries.size > 0)) {
-    throw invalidEtc(
-      'the image has files both in /etc and in /usr/etc, and ostree knows no way to merge them',
-      'put all of them into one of the two',
-    )
-  }
-}
-
-function invalidEtc(message: string, hint: string): BootableError<OstreeErrorCode> {
-  return new BootableError('OSTREE_INVALID_ETC', message, { hint })
 }
 
 function warnDropped(dropped: ReadonlyMap<string, number>): SystemWarning[] {

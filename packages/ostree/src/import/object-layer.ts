@@ -21,6 +21,8 @@ import { EMBEDDED_REPOSITORY } from './layer-filter.ts'
 /** What ostree-ext takes of one metadata object, and of the extended attributes of one file. */
 const MAX_METADATA = 10 * MiB
 const MAX_XATTRS = MiB
+/** Memory for the metadata, or the extended attributes, of one layer: as much as for the names of its tar. */
+const MAX_KEPT = 512 * MiB
 /** Small members are read together up to this. */
 const BATCH = 8 * MiB
 
@@ -186,10 +188,14 @@ async function readMembers(
   const contents = new Map<TarMember, Uint8Array>()
   let batch: GatherPiece[] = []
   let length = 0
+  let kept = 0
   for (const member of members) {
     if (contents.has(member)) continue
     if (member.type !== 'file') throw invalid(layer, member, `a ${member.type} where a file should be`)
     if (member.size > limit) throw invalid(layer, member, `${member.size} bytes; ${limit} are the most`)
+    kept += member.size
+    if (kept > MAX_KEPT)
+      throw invalid(layer, member, `objects before it and this one: more than ${MAX_KEPT} bytes`)
     const target = new Uint8Array(member.size)
     contents.set(member, target)
     batch.push({ source: memberContent(layer.content, member), offset: 0, target })

@@ -5,7 +5,7 @@ import { type Directory, type FileTree, findFile, lookup, resolvePath, sortedEnt
 import type { OstreeErrorCode } from '../errors.ts'
 import type { Checksum } from '../object/checksum.ts'
 import { type Origin, parseOrigin } from '../sysroot/origin.ts'
-import { type ComposefsMode, parseComposefsMode, readPrepareRoot } from '../sysroot/prepare-root.ts'
+import { type ComposefsMode, composefsModeAt, readPrepareRoot } from '../sysroot/prepare-root.ts'
 import type { DeploymentBootEntry } from './boot-entries.ts'
 import { createFindingLog, type Finding, type FindingLog } from './findings.ts'
 import { type ImageFacts, readImageFacts } from './image-facts.ts'
@@ -40,7 +40,7 @@ export interface Deployment {
   readonly composefs: {
     /** Whether there is an image (`.ostree.cfs`) to mount as the root. */
     readonly image: boolean
-    /** What its prepare-root.conf, or else its kernel arguments, ask for. */
+    /** What its kernel arguments, or else its prepare-root.conf, ask for. */
     readonly enabled: ComposefsMode
   }
   readonly findings: readonly Finding[]
@@ -110,11 +110,9 @@ export async function readDeployment(
   const image = contents && (await readImageFacts(contents, path, options.storedLayers, log))
   const kernelVersion = findKernelVersion(sysroot, tree, bootEntry, log)
   const configured = await log.attempt(path, () => readPrepareRoot(tree))
-  const override = kernelArguments.findLast((word) => word.startsWith(`${COMPOSEFS_ARGUMENT}=`))
-  const enabled =
-    override === undefined
-      ? configured?.composefs
-      : await log.attempt(path, () => parseComposefsMode(override.slice(COMPOSEFS_ARGUMENT.length + 1)))
+  const enabled = await log.attempt(path, () =>
+    composefsModeAt(configured?.composefs ?? 'no', kernelArguments),
+  )
   const hasImage = findFile(tree, '.ostree.cfs') !== undefined
   if (enabled !== undefined && !['no', 'maybe'].includes(enabled) && !hasImage) {
     log.add(path, `composefs is asked for (${enabled}), but there is no .ostree.cfs: it will not boot`)
@@ -139,9 +137,6 @@ export async function readDeployment(
     findings: log.findings,
   }
 }
-
-/** ostree-prepare-root(1): stands above the configuration. */
-const COMPOSEFS_ARGUMENT = 'ostree.prepare-root.composefs'
 
 const MAX_ORIGIN = 1_048_576
 

@@ -16,25 +16,3 @@ export function bootcConfig(options: BootcConfigOptions = {}): RepositoryConfig 
     sysroot: append === undefined ? sysroot : { ...sysroot, 'bls-append-except-default': append },
   }
 }
-
-/** The bytes of `config`, as GLib writes a key file: an empty line before every group but the first. */
-export function formatConfig(config: RepositoryConfig): string {
-  const groups = Object.entries(config).map(([name, keys]) => {
-    const lines = Object.entries(keys).map(([key, value]) => `${key}=${escapeValue(value)}\n`)
-    return `[${name}]\n${lines.join('')}`
-  })
-  return groups.join('\n')
-}
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  ' ': '\\s',
-  '\t': '\\t',
-  '\n': '\\n',
-  '\r': '\\r',
-  '\\': '\\\\',
-}
-
-/** `g_key_file_set_string`: blanks are escaped where they lead, the others everywhere. */
-function escapeValue(value: string): string {
-  return value.replace(/^[ \t]+|[\n\r\\]/g, (found) => [...found].map((one) => ESCAPES[one]).join(''))
-}

@@ -10,7 +10,8 @@ import {
 } from '@bootable/tree'
 import type { OstreeErrorCode } from '../errors.ts'
 import { type Checksum, objectPath } from '../object/checksum.ts'
-import { bootcConfig, formatConfig, type RepositoryConfig } from './config.ts'
+import { formatKeyFile } from '../sysroot/key-file.ts'
+import { bootcConfig, type RepositoryConfig } from './config.ts'
 import type { Repository } from './repository.ts'
 
 /** Options of {@link writeRepository}. */
@@ -39,7 +40,7 @@ export function writeRepository(
 ): void {
   const { config = bootcConfig(), mtime = EPOCH } = options
   const root = { root: ensureDirectory(tree, path, { mtime }) }
-  root.root.entries.set('config', createFile(formatConfig(config), { mtime }))
+  root.root.entries.set('config', createFile(formatKeyFile(config), { mtime }))
   for (const name of DIRECTORIES) ensureDirectory(root, name, { mtime })
   for (const [ref, commit] of repository.refs) writeRef(root, ref, commit, mtime)
   writeObjects(repository, ensureDirectory(root, 'objects'), mtime)

@@ -61,6 +61,27 @@ function unescapeValue(value: string): string {
   return value.replace(/\\(.)/g, (all, letter: string) => ESCAPES[letter] ?? all)
 }
 
+/**
+ * A key file as GLib writes it: groups and keys in their order, an empty line before every group but the first.
+ */
+export function formatKeyFile(groups: Readonly<Record<string, Readonly<Record<string, string>>>>): string {
+  const texts = Object.entries(groups).map(([name, keys]) => {
+    const lines = Object.entries(keys).map(([key, value]) => `${key}=${escapeValue(value)}\n`)
+    return `[${name}]\n${lines.join('')}`
+  })
+  return texts.join('\n')
+}
+
+/** `g_key_file_set_string`: blanks are escaped where they lead, the others everywhere. */
+function escapeValue(value: string): string {
+  return value.replace(/^[ \t]+|[\n\r\\]/g, (found) => [...found].map(escapeCharacter).join(''))
+}
+
+function escapeCharacter(character: string): string {
+  const letter = Object.keys(ESCAPES).find((key) => ESCAPES[key] === character)
+  return letter === undefined ? character : `\\${letter}`
+}
+
 function invalid(name: string, message: string): BootableError<OstreeErrorCode> {
   return new BootableError('OSTREE_INVALID_KEY_FILE', `${name}: ${message}`, {
     details: { file: name },

@@ -1,4 +1,5 @@
 import { BootableError } from '@bootable/bytes'
+import { splitKernelArguments } from '@bootable/system'
 import { type FileTree, findDirectory } from '@bootable/tree'
 import type { OstreeErrorCode } from '../errors.ts'
 import { type KeyFile, readKeyFile } from './key-file.ts'
@@ -46,6 +47,22 @@ export function parseComposefsMode(text: string): ComposefsMode {
   if (['no', 'false', '0'].includes(text)) return 'no'
   if (text === 'maybe' || text === 'verity' || text === 'signed') return text
   throw invalid('composefs.enabled', text, 'yes, no, maybe, verity or signed')
+}
+
+/** Stands above the configuration: ostree-prepare-root(1). */
+const COMPOSEFS_ARGUMENT = 'ostree.prepare-root.composefs='
+
+/**
+ * The mode that a machine boots with: that of its kernel arguments, else the configured one.
+ * @throws BootableError `OSTREE_INVALID_PREPARE_ROOT`
+ */
+export function composefsModeAt(
+  configured: ComposefsMode,
+  kernelArguments: readonly string[],
+): ComposefsMode {
+  const words = kernelArguments.flatMap(splitKernelArguments)
+  const word = words.findLast((text) => text.startsWith(COMPOSEFS_ARGUMENT))
+  return word === undefined ? configured : parseComposefsMode(word.slice(COMPOSEFS_ARGUMENT.length))
 }
 
 function flag(file: KeyFile | undefined, group: string, key: string): boolean {

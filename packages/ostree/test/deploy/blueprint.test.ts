@@ -95,6 +95,14 @@ describe('a blueprint', () => {
     await expect(failure).rejects.toThrow('belongs to the image, which is read-only')
   })
 
+  it('cannot turn updates off in a folder of the image', async () => {
+    const link = { 'etc/systemd/': undefined, 'etc/systemd/system': '->../../usr/lib/tmpfiles.d' }
+    await expect(customized({ updates: { enabled: false } }, link)).rejects.toMatchObject({
+      code: 'OSTREE_READ_ONLY',
+      details: { landing: '/usr/lib/tmpfiles.d' },
+    })
+  })
+
   it('may name a home that is there already', async () => {
     const { root } = await customized({ user: [{ name: 'app', home: '/usr/lib' }] })
     expect(await textOf(root, 'etc/passwd')).toContain('app:x:1000:1000::/usr/lib:')
@@ -106,6 +114,7 @@ describe('a blueprint', () => {
   it('cannot change an /etc that is made anew at every boot', async () => {
     const transient = { 'usr/lib/ostree/prepare-root.conf': '[etc]\ntransient = true\n' }
     await expect(customized({ user: [{ name: 'anna' }] }, transient)).rejects.toThrow('etc.transient')
+    await expect(customized({ updates: { enabled: false } }, transient)).rejects.toThrow('etc.transient')
     await expect(customized({}, transient)).resolves.toBeDefined()
   })
 })

@@ -1,5 +1,5 @@
 import { nodeRuntime } from '@bootable/bytes/node'
-import { commitTree, createRepository, openRepository, readCommit } from '@bootable/ostree'
+import { commitTree, createRepository, formatAleph, openRepository, readCommit } from '@bootable/ostree'
 import type { InstalledSystem } from '@bootable/system'
 import {
   createFile,
@@ -114,6 +114,15 @@ describe('a sysroot', () => {
       `{"digest":"${image.manifest.descriptor.digest}","image":"quay.io/example/os:latest","kernel":"6.1.0",` +
         '"labels":{"containers.bootc":"1","org.opencontainers.image.created":"2025-01-01T00:00:00Z","version":"42"},' +
         '"selinux":"disabled","target-image":"quay.io/example/os:latest","timestamp":"2025-01-01T00:00:00Z","version":"42"}',
+    )
+  })
+
+  it('writes labels in the order of RFC 8785, numbers among them too', () => {
+    const labels = { b: '"', '2': 'two', '10': 'ten' }
+    const aleph = { digest: 'd', name: 'n', kernel: 'k', labels, selinux: true }
+    expect(formatAleph(aleph)).toBe(
+      '{"digest":"d","image":"n","kernel":"k","labels":{"10":"ten","2":"two","b":"\\""},' +
+        '"selinux":"enabled","target-image":"n","timestamp":null,"version":null}',
     )
   })
 

@@ -28,6 +28,14 @@ describe('a reference as people type it', () => {
     expect(parseOrigin(formatOrigin(target)).image).toEqual(target)
   })
 
+  it('keeps a backslash, which GLib would take for the beginning of an escape', () => {
+    const target = typedTargetReference('oci:/srv/a\\nb')
+    expect(formatOrigin(target)).toBe(
+      '[origin]\ncontainer-image-reference=ostree-unverified-image:oci:/srv/a\\\\nb\n',
+    )
+    expect(parseOrigin(formatOrigin(target)).image).toEqual(target)
+  })
+
   it('is verified as it says itself, else as the image asks', () => {
     const signature = { type: 'container-policy' } as const
     expect(formatTargetReference(typedTargetReference('quay.io/x', signature))).toBe(

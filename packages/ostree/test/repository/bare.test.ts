@@ -18,11 +18,12 @@ import { type ObjectType, objectPath } from '../../src/object/checksum.ts'
 import { encodeCommitmeta } from '../../src/object/metadata.ts'
 import { checkoutCommit } from '../../src/repository/checkout.ts'
 import { commitTree } from '../../src/repository/commit-tree.ts'
-import { bootcConfig, formatConfig } from '../../src/repository/config.ts'
+import { bootcConfig } from '../../src/repository/config.ts'
 import { openRepository } from '../../src/repository/read.ts'
 import { createRepository, type Repository } from '../../src/repository/repository.ts'
 import { verifyRepository } from '../../src/repository/verify.ts'
 import { writeRepository } from '../../src/repository/write.ts'
+import { formatKeyFile } from '../../src/sysroot/key-file.ts'
 
 const runtime = nodeRuntime
 const HELLO = '44f778e59f0a4748d6b0c90a47347212a231c4ad1e8f7ea5c5dffc7749153a6b'
@@ -44,7 +45,7 @@ async function sample(): Promise<{ repository: Repository; commit: string; sysro
 
 describe('config', () => {
   test('is what bootc leaves, to the byte', () => {
-    const text = utf8(formatConfig(bootcConfig()))
+    const text = utf8(formatKeyFile(bootcConfig()))
     expect(text.length).toBe(89)
     expect(toHex(runtime.createHash('sha256').update(text).digest())).toBe(
       'c653b9664ac841b9bdf41781ad9db4d47bb0efd6f4d1f36e0b594428b1d6b3fb',
@@ -53,12 +54,12 @@ describe('config', () => {
 
   test('takes what the install configuration appends, and other groups', () => {
     const config = bootcConfig({ blsAppendExceptDefault: 'grub_users=""' })
-    expect(formatConfig({ ...config, 'ex-integrity': { fsverity: 'true' } })).toBe(
+    expect(formatKeyFile({ ...config, 'ex-integrity': { fsverity: 'true' } })).toBe(
       '[core]\nrepo_version=1\nmode=bare\n\n' +
         '[sysroot]\nbootloader=none\nbootprefix=true\nreadonly=true\nbls-append-except-default=grub_users=""\n\n' +
         '[ex-integrity]\nfsverity=true\n',
     )
-    expect(formatConfig({ a: { b: '  two\nlines\\' } })).toBe('[a]\nb=\\s\\stwo\\nlines\\\\\n')
+    expect(formatKeyFile({ a: { b: '  two\nlines\\' } })).toBe('[a]\nb=\\s\\stwo\\nlines\\\\\n')
   })
 })
 
