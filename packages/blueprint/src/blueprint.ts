@@ -14,6 +14,7 @@ export interface Customizations {
   readonly user?: readonly UserCustomization[]
   readonly group?: readonly GroupCustomization[]
   readonly kernel?: KernelCustomization
+  readonly bootloader?: BootloaderCustomization
   /** Least sizes of filesystems of the standard partition table. Not together with `disk`. */
   readonly filesystem?: readonly FilesystemCustomization[]
   /** A partition table of one's own. */
@@ -60,6 +61,19 @@ export interface GroupCustomization {
 export interface KernelCustomization {
   /** Words for the kernel command line, after all others. */
   readonly append?: string
+}
+
+/** What is asked of a boot loader; other boot loaders than GRUB have nothing to ask for. */
+export interface BootloaderCustomization {
+  readonly grub2?: Grub2Customization
+}
+
+/** Terminals of GRUB's menu, by the names that GRUB has for them. */
+export interface Grub2Customization {
+  readonly terminal_input?: readonly string[]
+  readonly terminal_output?: readonly string[]
+  /** The whole command that prepares a serial port. */
+  readonly serial?: string
 }
 
 export interface FilesystemCustomization {

@@ -5,7 +5,10 @@ import type { BlueprintWarning } from './issues.ts'
 export type ArtifactKind = 'disk' | 'iso' | 'pxe'
 
 const HEEDED: Readonly<Record<ArtifactKind, readonly (keyof Customizations)[]>> = {
-  disk: ['user', 'group', 'kernel', 'filesystem', 'disk', 'files', 'directories', 'ignition', 'updates'],
+  disk: [
+    ...(['user', 'group', 'kernel', 'bootloader', 'filesystem', 'disk', 'files', 'directories'] as const),
+    ...(['ignition', 'updates'] as const),
+  ],
   iso: ['user', 'group', 'kernel', 'installer', 'fips', 'iso'],
   pxe: ['user', 'group', 'kernel', 'files', 'directories'],
 }

@@ -129,6 +129,32 @@ enabled = false
   })
 })
 
+describe('terminals of GRUB', () => {
+  const grub2 = {
+    terminal_input: ['serial', 'console'],
+    terminal_output: ['gfxterm'],
+    serial: 'serial --unit=0 --speed=115200',
+  }
+
+  it('are what osbuild writes', () => {
+    const { blueprint, warnings } = json({ customizations: { bootloader: { grub2 } } })
+    expect(warnings).toEqual([])
+    expect(blueprint.customizations).toEqual({ bootloader: { grub2 } })
+    expect(unheededCustomizations(blueprint, 'disk')).toEqual([])
+    expect(unheededCustomizations(blueprint, 'iso')).toMatchObject([{ key: 'customizations.bootloader' }])
+  })
+
+  it.each([
+    [{ serial: 'serial; reboot' }, 'serial must be GRUB'],
+    [{ serial: 'reboot' }, 'serial must be GRUB'],
+    [{ terminal_input: ['serial console'] }, 'terminal_input[0] must be the name of a terminal'],
+    [{ timeout: 5 }, 'timeout is not a key'],
+  ])('refuses %j', (part, message) => {
+    const text = { customizations: { bootloader: { grub2: part } } }
+    expect(failure(() => json(text)).message).toContain(message)
+  })
+})
+
 describe('updates', () => {
   it.each([[{}], [{ enabled: true }], [{ enabled: false }]])('takes %j', (updates) => {
     expect(json({ customizations: { updates } }).blueprint.customizations).toEqual({ updates })

@@ -7,6 +7,7 @@ export type { BootloaderErrorCode } from './errors.ts'
 export type { Firmware, FirmwareSupport } from './firmware.ts'
 export type { GrubChoice } from './grub/choose.ts'
 export { type BootMenuItem, formatGrubConfig, type GrubMenu } from './grub/config.ts'
+export type { GrubConsole } from './grub/console.ts'
 export { formatGrubEntriesConfig, type GrubEntriesMenu } from './grub/entries-config.ts'
 export { type GrubBootCode, readBootCode } from './grub-bios/reader.ts'
 export {

@@ -13,6 +13,7 @@ import { formatBootEntry } from './entries/entry.ts'
 import type { BootloaderErrorCode } from './errors.ts'
 import { type FirmwareSupport, supportedFirmware } from './firmware.ts'
 import type { GrubChoice } from './grub/choose.ts'
+import type { GrubConsole } from './grub/console.ts'
 import { installGrub } from './grub/install.ts'
 import { installGrubBios } from './grub-bios/install.ts'
 import { openGrubPlatform } from './grub-bios/platform.ts'
@@ -33,6 +34,8 @@ export interface InstallBootloaderOptions extends ChooseBootloaderOptions, Opera
    * @defaultValue no counting
    */
   readonly tries?: number
+  /** Terminals of GRUB's menu. @defaultValue the serial port of the kernel's console too, under a BIOS */
+  readonly grubConsole?: GrubConsole
   /** Demands a chain of signed programs; what is missing becomes a warning. */
   readonly secureBoot?: 'required'
 }
@@ -74,7 +77,7 @@ export async function installBootloader(
   mounts: readonly MountPoint[],
   options: InstallBootloaderOptions,
 ): Promise<InstalledBootloader> {
-  const { clock, timeout = 1, tries, signal } = options
+  const { clock, timeout = 1, tries, grubConsole, signal } = options
   signal?.throwIfAborted()
   const choice = chooseBootloader(system, options)
   const commandLine = composeKernelArguments(system, mounts).join(' ')
@@ -90,6 +93,7 @@ export async function installBootloader(
     clock,
     timeout,
     ...(tries !== undefined && { tries }),
+    ...(grubConsole && { grubConsole }),
     ...(signal && { signal }),
   }
   copyPrograms(installation, choice)
@@ -132,8 +136,16 @@ async function describe(
     firmware: supportedFirmware(choice),
     ...(facts && { secureBoot: facts }),
     ...(grubVersion !== undefined && { grubVersion }),
-    warnings: options.secureBoot === 'required' && choice.kind !== 'none' ? warnOfSecureBoot(facts) : [],
+    warnings: [
+      ...(options.secureBoot === 'required' && choice.kind !== 'none' ? warnOfSecureBoot(facts) : []),
+      ...(options.grubConsole && choice.kind !== 'grub' ? [consoleWithoutGrub(choice.kind)] : []),
+    ],
   }
+}
+
+function consoleWithoutGrub(kind: BootloaderChoice['kind']): SystemWarning {
+  const instead = kind === 'none' ? 'no boot loader is installed' : `the boot loader is ${kind}`
+  return { message: `terminals were chosen for GRUB, but ${instead}: they are ignored` }
 }
 
 /** The entry that the layout prescribes. Its kernel is in place; with no boot loader it is still needed. */

@@ -2,6 +2,7 @@ import { BootableError } from '@bootable/bytes'
 import type { InstalledSystem, MountPoint } from '@bootable/system'
 import type { Timestamp } from '@bootable/tree'
 import type { BootloaderErrorCode } from './errors.ts'
+import type { GrubConsole } from './grub/console.ts'
 
 /** Where things go that a boot loader reads, and how it finds them. */
 export interface BootPlaces {
@@ -31,6 +32,8 @@ export interface Installation {
   readonly timeout: number
   /** Tries for an entry of systemd-boot. */
   readonly tries?: number
+  /** Terminals of GRUB's menu. */
+  readonly grubConsole?: GrubConsole
   readonly signal?: AbortSignal
 }
 

@@ -58,6 +58,17 @@ configfile $prefix/grub.cfg
     expect(await text(system.sysroot, 'boot/grub2/grub.cfg')).toContain('linux /root/boot/vmlinuz-6.1.0 ')
   })
 
+  test('leaves terminals that were asked for beside the menu, which reads them', async () => {
+    const system = installedSystem(SHIM_AND_GRUB)
+    const grubConsole = { terminalOutput: ['serial'], serial: 'serial --unit=1 --speed=9600' }
+    const { warnings } = await installBootloader(system, [ROOT, ESP], { clock, grubConsole })
+    expect(warnings).toEqual([])
+    expect(await text(system.sysroot, 'boot/grub2/console.cfg')).toBe(
+      'serial --unit=1 --speed=9600\nterminal_output serial\n',
+    )
+    expect(await text(system.sysroot, 'boot/grub2/grub.cfg')).toContain('\nsource $prefix/console.cfg\n')
+  })
+
   test('a system without initramfs has none in its menu', async () => {
     const { initramfs: _, ...kernel } = installedSystem({}).kernel
     const system = installedSystem(SHIM_AND_GRUB, { kernel })
@@ -75,6 +86,15 @@ configfile $prefix/grub.cfg
 })
 
 describe('installBootloader with systemd-boot', () => {
+  test('says that terminals for GRUB are ignored', async () => {
+    const system = installedSystem(SYSTEMD_BOOT)
+    const options = { clock, grubConsole: { terminalInput: ['serial'] } }
+    const { warnings } = await installBootloader(system, [ROOT, BOOT, ESP], options)
+    expect(warnings).toEqual([
+      { message: expect.stringMatching(/for GRUB, but the boot loader is systemd-boot: they are ignored/) },
+    ])
+  })
+
   test('writes everything on the EFI system partition', async () => {
     const system = installedSystem(SYSTEMD_BOOT)
     await installBootloader(system, [ROOT, BOOT, ESP], { clock, timeout: 0 })

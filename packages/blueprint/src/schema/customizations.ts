@@ -1,5 +1,6 @@
 import * as z from 'zod'
 import { checkGroups, checkUsers, group, sshkey, user } from './accounts.ts'
+import { bootloader } from './bootloader.ts'
 import { disk } from './disk.ts'
 import { directory, file } from './files.ts'
 import { checkFilesystems, filesystem } from './filesystem.ts'
@@ -7,7 +8,6 @@ import { oneLine } from './values.ts'
 
 /** Keys that osbuild knows and that do nothing for a bootable container: taken, and warned about. */
 export const UNSUPPORTED_CUSTOMIZATIONS = [
-  'bootloader',
   'cacerts',
   'containers-storage',
   'dnf',
@@ -61,6 +61,7 @@ export const customizations = z
         name: z.unknown().exactOptional().meta({ deprecated: true, description: 'Ignored' }),
       })
       .exactOptional(),
+    bootloader: bootloader.exactOptional(),
     filesystem: z.array(filesystem).superRefine(checkFilesystems).exactOptional(),
     disk: disk.exactOptional(),
     files: z.array(file).exactOptional(),

@@ -5,6 +5,7 @@ import { findKernel, systemName } from '../entries/kernel.ts'
 import type { Installation } from '../installation.ts'
 import type { GrubChoice } from './choose.ts'
 import { type BootMenuItem, formatBootUuid, formatGrubConfig, formatGrubStub } from './config.ts'
+import { CONSOLE_FILE, formatGrubConsole } from './console.ts'
 import { formatGrubEntriesConfig } from './entries-config.ts'
 import { checkEntryArguments, checkEntryTitle } from './quote.ts'
 import { readStaticConfig } from './static-config.ts'
@@ -34,7 +35,7 @@ interface GrubFiles {
  * otherwise the menu follows the entries that its updates will write.
  */
 export async function installGrub(installation: Installation, choice: GrubChoice): Promise<InstalledGrub> {
-  const { system, places, clock } = installation
+  const { system, places, clock, grubConsole } = installation
   const { sysroot } = system
   const { directory, directoryMode, config, others, stub } = await grubFiles(installation, choice)
 
@@ -43,7 +44,12 @@ export async function installGrub(installation: Installation, choice: GrubChoice
     ...made,
     ...(directoryMode !== undefined && { mode: directoryMode }),
   })
-  const files = { 'grub.cfg': config, 'bootuuid.cfg': formatBootUuid(places.bootUuid), ...others }
+  const files = {
+    'grub.cfg': config,
+    'bootuuid.cfg': formatBootUuid(places.bootUuid),
+    ...(grubConsole && { [CONSOLE_FILE]: formatGrubConsole(grubConsole) }),
+    ...others,
+  }
   for (const [name, text] of Object.entries(files)) {
     putInode(sysroot, `${directory}/${name}`, createFile(text, { mode: 0o600, mtime: clock }))
   }
@@ -66,14 +72,15 @@ export async function installGrub(installation: Installation, choice: GrubChoice
 }
 
 async function grubFiles(installation: Installation, choice: GrubChoice): Promise<GrubFiles> {
-  const { system, places, timeout, commandLine } = installation
+  const { system, places, timeout, commandLine, grubConsole } = installation
   const { bootUuid: uuid, bootPrefix } = places
   const directory = `boot/${choice.directory}`
   const stub = formatGrubStub(uuid, `${bootPrefix}/${choice.directory}`)
   const { bootEntry } = system
+  const terminals = grubConsole && { console: grubConsole }
   if (!bootEntry) {
     const entry = installKernel(installation)
-    return { directory, stub, config: formatGrubConfig({ uuid, timeout, entry }) }
+    return { directory, stub, config: formatGrubConfig({ uuid, timeout, entry, ...terminals }) }
   }
 
   const bootupd = await readStaticConfig(installation, choice)
@@ -89,7 +96,8 @@ async function grubFiles(installation: Installation, choice: GrubChoice): Promis
     options: commandLine,
   }
   const name = systemName(system.osRelease)
-  const config = formatGrubEntriesConfig({ uuid, boot: bootPrefix, timeout, name, fallback })
+  const menu = { uuid, boot: bootPrefix, timeout, name, fallback, ...terminals }
+  const config = formatGrubEntriesConfig(menu)
   return { directory, stub, config }
 }
 

@@ -1,5 +1,6 @@
 import { formatGrubConfig } from '@bootable/bootloader'
 import { describe, expect, test } from 'vitest'
+import { formatGrubConsole } from '../../src/grub/console.ts'
 import { quoteGrubArguments, quoteGrubWord } from '../../src/grub/quote.ts'
 
 const entry = { id: 'x', title: 'X', linux: '/vmlinuz', initrd: [], options: 'quiet' }
@@ -40,7 +41,25 @@ describe('formatGrubConfig', () => {
     expect(formatGrubConfig(menu)).not.toContain('serial')
   })
 
+  test('leaves terminals that were asked for to a file of their own', () => {
+    const options = 'console=ttyS1,9600n8'
+    const text = formatGrubConfig({ ...menu, entry: { ...entry, options }, console: { serial: 'serial' } })
+    expect(text).toContain('\nsource $prefix/console.cfg\n')
+    expect(text).not.toContain('terminal_')
+  })
+
   test('leaves initrd out where there is none', () => {
     expect(formatGrubConfig(menu)).not.toContain('initrd')
   })
+})
+
+test.each([
+  [{}, ''],
+  [{ terminalOutput: ['serial', 'console'] }, 'terminal_output serial console\n'],
+  [
+    { terminalInput: ['serial'], terminalOutput: ['gfxterm'], serial: 'serial --unit=1' },
+    'serial --unit=1\nterminal_input serial\nterminal_output gfxterm\n',
+  ],
+])('formatGrubConsole(%j)', (console, text) => {
+  expect(formatGrubConsole(console)).toBe(text)
 })

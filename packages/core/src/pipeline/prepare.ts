@@ -1,5 +1,6 @@
+import type { Blueprint } from '@bootable/blueprint'
 import { unheededCustomizations } from '@bootable/blueprint/rules'
-import { type DescribedBootloader, installBootloader } from '@bootable/bootloader'
+import { type DescribedBootloader, type GrubConsole, installBootloader } from '@bootable/bootloader'
 import { BootableError, type ProgressEvent, portableRuntime } from '@bootable/bytes'
 import { type DiskPlan, planDisk, planMounts, type RootFilesystem } from '@bootable/disk'
 import { type FetchLayersOptions, type Image, memoryLayerCache, unpackImage } from '@bootable/oci'
@@ -72,6 +73,7 @@ export async function prepareMachine(image: Image, options: MachineOptions = {})
   const { bootCode, commandLine, ...bootloader } = await installBootloader(deployed, mounts, {
     ...operation,
     clock: { seconds: clock, nanoseconds: 0 },
+    ...terminals(blueprint),
     bootloader: options.bootloader ?? 'auto',
     ...(options.sectorSize !== undefined && { sectorSize: options.sectorSize }),
     ...(options.firmware && { firmware: options.firmware }),
@@ -91,6 +93,20 @@ export async function prepareMachine(image: Image, options: MachineOptions = {})
     plan,
     seed,
     clock,
+  }
+}
+
+/** Where GRUB is to show its menu, if the blueprint says so. */
+function terminals(blueprint: Blueprint | undefined): { grubConsole?: GrubConsole } {
+  const grub2 = blueprint?.customizations.bootloader?.grub2
+  if (!grub2) return {}
+  const { terminal_input: terminalInput, terminal_output: terminalOutput, serial } = grub2
+  return {
+    grubConsole: {
+      ...(terminalInput && { terminalInput }),
+      ...(terminalOutput && { terminalOutput }),
+      ...(serial !== undefined && { serial }),
+    },
   }
 }
 
