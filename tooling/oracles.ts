@@ -167,6 +167,8 @@ export interface LoopMountOptions {
   readonly offset?: number
   /** Its length in bytes. @defaultValue up to the end */
   readonly size?: number
+  /** Bytes of the sectors that the kernel is to see. @defaultValue 512 */
+  readonly sectorSize?: number
   /** The kernel's name of the filesystem, such as `ext4`. */
   readonly type: string
   /** Mount options besides `ro`. */
@@ -184,7 +186,7 @@ export function canLoopMount(type: string): boolean {
 /** Hands `use` a folder where the kernel has mounted the image read-only, and takes it down again. */
 export async function withLoopMount<T>(
   image: string,
-  { offset = 0, size, type, options }: LoopMountOptions,
+  { offset = 0, size, sectorSize = 512, type, options }: LoopMountOptions,
   use: (folder: string) => Promise<T>,
 ): Promise<T> {
   const limit = size === undefined ? [] : ['--sizelimit', String(size)]
@@ -192,6 +194,8 @@ export async function withLoopMount<T>(
     '--find',
     '--show',
     '--read-only',
+    '--sector-size',
+    String(sectorSize),
     '--offset',
     String(offset),
     ...limit,
