@@ -31,6 +31,7 @@ export { registryStore } from '@bootable/registry'
 export { deployPlain, type InstalledSystem, type MountPoint, writeMounts } from '@bootable/system'
 
 export type { CoreErrorCode } from './errors.ts'
+export * from './inspect/boot.ts'
 export * from './inspect/disk.ts'
 export * from './inspect/disk-system.ts'
 export * from './inspect/image.ts'

@@ -10,6 +10,10 @@ const SECURE_BOOT = {
   unsigned: 'not signed',
 } as const
 
+function formatBootloader({ kind, grubVersion }: Machine['bootloader']): string {
+  return grubVersion === undefined ? kind : `${kind} ${grubVersion}`
+}
+
 /** A machine as text: the facts, then the partitions. */
 export function formatPlan(machine: Machine): string {
   const { image, system, bootloader, plan, commandLine } = machine
@@ -19,7 +23,7 @@ export function formatPlan(machine: Machine): string {
     ['architecture', system.architecture],
     ['kernel', system.kernel.version],
     ['arguments', commandLine.join(' ')],
-    ['boot loader', `${bootloader.kind}: ${bootloader.reason}`],
+    ['boot loader', `${formatBootloader(bootloader)}: ${bootloader.reason}`],
     ['firmware', bootloader.firmware.map(({ name }) => name).join(', ') || 'none'],
     ...(bootloader.secureBoot ? [['Secure Boot', SECURE_BOOT[bootloader.secureBoot.chain]] as const] : []),
     ['disk', `${formatDiskSize(plan)}, ${plan.uuid}`],

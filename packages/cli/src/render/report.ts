@@ -1,6 +1,7 @@
 import { formatSize } from '@bootable/bytes'
 import type { DiskReport, DiskSystemReport, ImageReport, SystemReport } from '@bootable/core'
 import { formatDiskSize } from './amount.ts'
+import { bootPairs } from './boot.ts'
 import { formatDeployment, formatFinding, formatLabels } from './deployment.ts'
 import { formatPairs, formatTable } from './table.ts'
 
@@ -34,9 +35,11 @@ function formatImage({
   return `${facts}\n${formatTable(['layer', 'size', 'media type'], layerRows)}${labelTable}`
 }
 
-function formatDisk({ format, size, sectorSize, uuid, partitions, system, note }: DiskReport): string {
+function formatDisk(report: DiskReport): string {
+  const { format, size, sectorSize, uuid, partitions, boot, system, note } = report
   const facts = formatPairs([
     ['disk', `${format}, ${formatDiskSize({ size, sectorSize })}, ${uuid}`],
+    ...(boot ? bootPairs(boot) : []),
     ...(system ? diskSystemPairs(system) : []),
     ...(note === undefined ? [] : [['note', note] as const]),
   ])

@@ -118,6 +118,16 @@ describe('formatReport', () => {
           filesystem: { type: 'vfat', label: 'EFI-SYSTEM', uuid: '7B77-95E7' },
         },
       ],
+      boot: {
+        bios: {
+          firstSector: 2048,
+          size: 28408,
+          kernelSize: 32728,
+          modules: ['fshelp', 'ext2'],
+          prefix: '/boot/grub',
+        },
+        efi: [{ path: 'EFI/BOOT/BOOTX64.EFI', isSigned: true }],
+      },
       system: {
         ...system,
         layout: 'plain',
@@ -128,6 +138,8 @@ describe('formatReport', () => {
     }
     expect(formatReport(report)).toBe(`\
 disk    qcow2, 10 GiB (10737418240 bytes), u
+BIOS    GRUB, 28408 bytes at sector 2048, files in /boot/grub, with fshelp ext2
+UEFI    EFI/BOOT/BOOTX64.EFI, signed
 system  Test \\x1b[1mLinux
 kernel  6.1.0
 layout  plain

@@ -1,6 +1,7 @@
 import { type ByteSource, FormatError, type OperationOptions, type RuntimeOptions } from '@bootable/bytes'
 import { type Disk, openDisk, partitionTypeName, readDiskTree } from '@bootable/disk'
 import { isQcow2, readQcow2 } from '@bootable/disk/qcow2'
+import { type DiskBootReport, inspectBoot } from './boot.ts'
 import { type DiskSystemReport, inspectDiskSystem } from './disk-system.ts'
 
 /** One partition of a disk. Sizes in bytes. */
@@ -25,6 +26,8 @@ export interface DiskReport {
   readonly sectorSize: number
   readonly uuid: string
   readonly partitions: readonly PartitionReport[]
+  /** What firmware starts; absent where the EFI system partition cannot be read, and `note` says why. */
+  readonly boot?: DiskBootReport
   /** Absent where no partition holds a root filesystem that can be read; `note` says why. */
   readonly system?: DiskSystemReport
   readonly note?: string
@@ -36,6 +39,8 @@ export interface OpenedDiskFile {
   /** Bytes that a machine sees. */
   readonly size: number
   readonly disk: Disk
+  /** The bytes that a machine sees. */
+  readonly source: ByteSource
 }
 
 /**
@@ -48,7 +53,7 @@ export async function openDiskFile(
 ): Promise<OpenedDiskFile> {
   const format = (await isQcow2(file)) ? 'qcow2' : 'raw'
   const source = format === 'qcow2' ? await readQcow2(file, options) : file
-  return { format, size: source.size, disk: await openDisk(source, options) }
+  return { format, size: source.size, disk: await openDisk(source, options), source }
 }
 
 /**
@@ -59,7 +64,7 @@ export async function inspectDisk(
   file: ByteSource,
   options: OperationOptions & RuntimeOptions = {},
 ): Promise<DiskReport> {
-  const { format, size, disk } = await openDiskFile(file, options)
+  const { format, size, disk, source } = await openDiskFile(file, options)
   const partitions = disk.partitions.map(({ number, start, size, type, uuid, label, filesystem }) => ({
     number,
     start,
@@ -70,8 +75,9 @@ export async function inspectDisk(
     ...(filesystem && { filesystem }),
   }))
   const { sectorSize, uuid } = disk
-  const report = { kind: 'disk', format, size, sectorSize, uuid, partitions } as const
+  let report: DiskReport = { kind: 'disk', format, size, sectorSize, uuid, partitions }
   try {
+    report = { ...report, boot: await inspectBoot(source, disk) }
     return { ...report, system: await inspectDiskSystem(await readDiskTree(disk), options) }
   } catch (error) {
     options.signal?.throwIfAborted()

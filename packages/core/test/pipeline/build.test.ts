@@ -134,6 +134,8 @@ describe('writeOutputs', () => {
     expect(report.partitions.map(({ uuid, filesystem }) => [uuid, filesystem?.uuid])).toEqual(
       machine.plan.partitions.map(({ uuid, filesystem }) => [uuid, filesystem?.uuid]),
     )
+    expect(report.boot?.efi).toContainEqual({ path: 'EFI/BOOT/BOOTX64.EFI', isSigned: false })
+    expect(report.boot?.bios).toBeUndefined()
     expect(report.system?.kernels).toEqual([machine.system.kernel.version])
     expect(report.system?.bootEntries[0]?.options).toBe(machine.commandLine.join(' '))
   })
