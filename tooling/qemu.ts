@@ -15,6 +15,8 @@ export interface BootDiskOptions {
   /** @defaultValue `raw` */
   readonly format?: 'raw' | 'qcow2' | 'vmdk' | 'vpc' | 'vhdx' | 'vdi'
   readonly firmware: 'uefi' | 'bios'
+  /** UEFI with Secure Boot and the keys that machines are sold with: Microsoft's. @defaultValue false */
+  readonly secureBoot?: boolean
   /** aarch64 machines start by UEFI, and have neither `ide` nor `debugExit`. @defaultValue `x86_64` */
   readonly architecture?: Processor
   /** MiB. @defaultValue 512 */
@@ -90,6 +92,23 @@ const FIRMWARE: Readonly<Record<Processor, readonly (readonly [code: string, var
   ],
 }
 
+/** Firmware that enforces Secure Boot, and variables with Microsoft's keys. */
+const SECURE_FIRMWARE = [
+  '/usr/share/OVMF/OVMF_CODE_4M.secboot.fd',
+  '/usr/share/OVMF/OVMF_VARS_4M.ms.fd',
+] as const
+
+/** Whether a guest with Secure Boot can be run here; as `requireTool`, an error where `CI` is set. */
+export function requireSecureBoot(): boolean {
+  if (!requireMachine('uefi')) return false
+  const missing = SECURE_FIRMWARE.filter((path) => !existsSync(path))
+  if (missing.length === 0) return true
+  const message = `no firmware with Secure Boot: ${missing.join(', ')}`
+  if (process.env.CI) throw new Error(message)
+  console.warn(`tests skipped: ${message}`)
+  return false
+}
+
 function findFirmware(processor: Processor): readonly [code: string, variables: string] | undefined {
   return FIRMWARE[processor].find(([code, variables]) => existsSync(code) && existsSync(variables))
 }
@@ -121,6 +140,7 @@ export function bootDisk(options: BootDiskOptions): Machine {
 
 function qemuArguments(options: BootDiskOptions, folder: string): string[] {
   const { format = 'raw', memory = 512, processors = 1, bus = 'virtio', sectorSize = 512 } = options
+  const { secureBoot = false } = options
   const processor = options.architecture ?? 'x86_64'
   const args = ['-nodefaults', '-no-user-config', '-display', 'none', '-monitor', 'none', '-serial', 'stdio']
   args.push(
@@ -134,13 +154,15 @@ function qemuArguments(options: BootDiskOptions, folder: string): string[] {
   )
   const isArm = processor === 'aarch64'
   if (isArm) args.push('-machine', 'virt', '-cpu', 'cortex-a72')
-  else args.push('-machine', `${bus === 'ide' ? 'pc' : 'q35'},graphics=off`)
+  else args.push('-machine', `${bus === 'ide' ? 'pc' : 'q35'},graphics=off${secureBoot ? ',smm=on' : ''}`)
+  if (secureBoot) args.push('-global', 'driver=cfi.pflash01,property=secure,value=on')
   args.push('-device', 'virtio-rng-pci')
   if (!options.reboot) args.push('-no-reboot')
   if (!isArm && (options.debugExit ?? true)) args.push('-device', 'isa-debug-exit,iobase=0xf4,iosize=4')
 
   if (options.firmware === 'uefi') {
-    const [code, template] = findFirmware(processor) ?? ['firmware', 'variables']
+    const found = secureBoot ? SECURE_FIRMWARE : findFirmware(processor)
+    const [code, template] = found ?? ['firmware', 'variables']
     const variables = join(folder, 'variables.fd')
     copyFileSync(template, variables)
     args.push('-drive', `if=pflash,format=raw,unit=0,readonly=on,file=${escapeComma(code)}`)

@@ -33,6 +33,12 @@ export interface TinyMachine {
   readonly device: BlockDevice
 }
 
+/** Options of {@link makeTinyMachine}. */
+export interface TinyMachineOptions extends Omit<InstallBootloaderOptions, 'clock'> {
+  /** Another kernel than the tiny one. */
+  readonly kernel?: Uint8Array
+}
+
 /**
  * Installs a boot loader from these files for the tiny kernel and its initramfs, and writes the disk to a
  * file: 100 MiB with a BIOS boot partition and 32 MiB for each filesystem.
@@ -41,10 +47,10 @@ export async function makeTinyMachine(
   files: FileTree,
   mounts: readonly MountPoint[],
   path: string,
-  options: Omit<InstallBootloaderOptions, 'clock'> = {},
+  { kernel = buildTinyKernel(), ...options }: TinyMachineOptions = {},
 ): Promise<TinyMachine> {
   const sysroot = cloneTree(files)
-  putInode(sysroot, 'usr/lib/modules/1.0/vmlinuz', createFile(buildTinyKernel()))
+  putInode(sysroot, 'usr/lib/modules/1.0/vmlinuz', createFile(kernel))
   putInode(sysroot, 'usr/lib/modules/1.0/initramfs.img', createFile(sampleInitramfs()))
   const system: InstalledSystem = {
     sysroot,
