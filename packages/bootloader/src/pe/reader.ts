@@ -30,7 +30,7 @@ export interface PeSection {
 
 /** The headers of an EFI program. Offsets and sizes count bytes. */
 export interface PeImage {
-  /** `IMAGE_FILE_MACHINE_…`; {@link PE_MACHINES} has those of this project. */
+  /** `IMAGE_FILE_MACHINE_…`. */
   readonly machine: number
   /**
    * Version of the image. In Linux it tells what its EFI stub can do: from 1.0 on it fetches its initrd by

@@ -10,7 +10,6 @@ export interface SystemdBootChoice extends Choice {
 
 /** Where systemd keeps its EFI programs: the boot loader, and the stub of unified kernel images. */
 export const SYSTEMD_BOOT_PLACE = 'usr/lib/systemd/boot/efi'
-export const STUB_PLACE = SYSTEMD_BOOT_PLACE
 
 /** systemd-boot of an image with its places on the EFI system partition; nothing where there is none. */
 export function findSystemdBoot({ root }: InstalledSystem, names: EfiNames): PayloadFile[] {

@@ -5,7 +5,7 @@ import type { BootloaderName, Choice } from '../choose.ts'
 import type { EfiNames } from '../efi/names.ts'
 import { entryToken } from '../entries/kernel.ts'
 import type { BootloaderErrorCode } from '../errors.ts'
-import { findSystemdBoot, STUB_PLACE, SYSTEMD_BOOT_PLACE } from '../systemd-boot/choose.ts'
+import { findSystemdBoot, SYSTEMD_BOOT_PLACE } from '../systemd-boot/choose.ts'
 
 /** A unified kernel image, with systemd-boot where the image has that, else started by the firmware. */
 export interface UkiChoice extends Choice {
@@ -44,7 +44,7 @@ export function chooseUki(system: InstalledSystem, names: EfiNames, { asked, why
     const name = isPlaced(shipped) ? baseName(shipped) : ownName(system)
     return { kind: 'uki', reason, files, from: { shipped }, name, ...loader }
   }
-  const stub = `${STUB_PLACE}/${names.stub}`
+  const stub = `${SYSTEMD_BOOT_PLACE}/${names.stub}`
   if (!findFile(system.root, stub)) throw missing(system, stub, 'unified kernel image, nor a stub for one,')
   const reason = `A unified kernel image is made of the kernel and /${stub}${why}; ${starter}. It is not signed.`
   return { kind: 'uki', reason, files, from: { stub }, name: ownName(system), ...loader }

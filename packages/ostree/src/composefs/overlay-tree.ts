@@ -13,7 +13,7 @@ const METACOPY_HEADER = Uint8Array.of(0, 36, 0, 1)
 /** What a deployment mounts onto, and libostree adds where a commit lacks it. */
 const ROOT_DIRECTORIES = ['usr', 'etc', 'boot', 'var', 'sysroot'] as const
 
-/** Options of {@link overlayTree}. */
+/** Options of `composefsImage`. */
 export interface OverlayTreeOptions {
   /** The checksum of a file's object. */
   readonly checksums: (file: RegularFile) => Checksum

@@ -45,7 +45,7 @@ export function escapeRef(text: string): string {
 }
 
 /**
- * What {@link escapeRef} was given.
+ * What `escapeRef` was given.
  * @throws BootableError `OSTREE_INVALID_REF` for a name that it does not write
  */
 export function unescapeRef(escaped: string): string {

@@ -1,0 +1,123 @@
+import { join } from 'node:path'
+import { openFileSource } from '@bootable/bytes/node'
+import { openDisk } from '@bootable/disk'
+import { expect } from 'vitest'
+import { type Converter, prepareConverter } from './converter.ts'
+import { diskFindings, usedBytes } from './disk-findings.ts'
+import type { Fixture } from './fixture.ts'
+import { type Guest, startGuest } from './guest.ts'
+
+/** What the user of {@link prepareOstreeConverter} logs in with. */
+export const PASSWORD = 'correct horse battery'
+
+/** The registry that machines of {@link buildMachine} are told to update from; nobody answers there. */
+export const TARGET = 'registry.example.com:5000/lab/machine:stable'
+
+/** A configuration as the seed of a machine has it: a user with password, key and groups; a key for root. */
+export function prepareOstreeConverter(): Promise<Converter> {
+  return prepareConverter((key) => ({
+    user: [
+      { name: 'anna', description: 'Anna', password: PASSWORD, key, groups: ['sudo', 'crew'] },
+      { name: 'root', key },
+    ],
+    group: [{ name: 'crew', gid: 4242 }],
+  }))
+}
+
+/** A raw disk and what the checkers say about it. */
+export interface BuiltMachine {
+  readonly disk: string
+  readonly findings: readonly string[]
+  /** Bytes in use on its root filesystem. */
+  readonly used: number
+}
+
+/** Converts a fixture image by the command line. */
+export async function buildMachine(
+  converter: Converter,
+  fixture: Fixture,
+  name: string,
+  layout: 'ostree' | 'plain' = 'ostree',
+): Promise<BuiltMachine> {
+  const flags = layout === 'ostree' ? ['--target-imgref', TARGET] : ['--layout', 'plain']
+  const output = await converter.build(['--type', 'raw', ...flags, `oci-archive:${fixture.archive}`], name)
+  const disk = join(output, 'image/disk.raw')
+  const source = await openFileSource(disk)
+  try {
+    const opened = await openDisk(source)
+    const findings = await diskFindings(disk, opened, converter.folder)
+    return { disk, findings, used: await usedBytes(disk, opened, 'root') }
+  } finally {
+    await source.close()
+  }
+}
+
+/** What a running machine says of itself. */
+export interface Health {
+  readonly console: string
+  readonly page: string
+  readonly state: string
+  readonly failed: string
+  readonly deployments: string
+  readonly root: string
+  readonly writes: string
+  readonly fsck: string
+  readonly origin: string
+  readonly refs: readonly string[]
+}
+
+/** Boots a disk, waits until it is up and hands it to `use`. */
+export async function withGuest<T>(
+  converter: Converter,
+  disk: string,
+  use: (guest: Guest) => Promise<T>,
+): Promise<T> {
+  const guest = await startGuest({ disk, identity: converter.identity })
+  try {
+    return await use(guest)
+  } finally {
+    await guest.close()
+  }
+}
+
+/** Asks a guest that has just been started how it is; the first login is at the console, by password. */
+export async function examine(guest: Guest): Promise<Health> {
+  const login = await guest.logIn('anna', PASSWORD, 'id -un; id -Gn')
+  const tries = ['/etc', '/var', '/usr', '/sysroot', '/boot'].map(
+    (folder) => `touch ${folder}/try 2>/dev/null && rm ${folder}/try && printf '${folder} '`,
+  )
+  const refs = await guest.ask('ostree refs --repo=/ostree/repo')
+  return {
+    console: login.replace(/\s+/g, ' ').trim(),
+    page: await guest.page(),
+    state: await guest.ask('systemctl is-system-running --wait || true'),
+    failed: await guest.ask('systemctl --failed --no-legend --plain'),
+    deployments: await guest.ask('ostree admin status'),
+    root: await guest.ask('findmnt -no FSTYPE,OPTIONS /'),
+    writes: await guest.ask(`{ ${tries.join('; ')}; } || true`),
+    fsck: await guest.ask('ostree fsck --repo=/ostree/repo 2>&1 | tail -n 1'),
+    origin: await guest.ask('cat /ostree/deploy/default/deploy/*.origin'),
+    refs: refs.split('\n').sort(),
+  }
+}
+
+/** What {@link examine} finds on a healthy machine: as on one that ostree itself has installed. */
+export function healthy({ root }: { readonly root: RegExp }): Record<keyof Health, unknown> {
+  const blob = /^ostree\/container\/blob\/sha256_3A_[0-9a-f]{64}$/
+  return {
+    console: 'anna anna sudo crew',
+    page: expect.stringContaining('bootable'),
+    state: 'running',
+    failed: '',
+    deployments: expect.stringMatching(/^\* default [0-9a-f]{64}\.0$/m),
+    root: expect.stringMatching(root),
+    writes: '/etc /var',
+    fsck: expect.stringContaining('no errors found'),
+    origin: `[origin]\ncontainer-image-reference=ostree-unverified-registry:${TARGET}`,
+    refs: expect.arrayContaining([
+      expect.stringMatching(blob),
+      'ostree/container/image/docker_3A__2F__2F_registry_2E_example_2E_com_3A_5000/lab/machine_3A_stable',
+      'ostree/1/1/0',
+    ]),
+  }
+}
