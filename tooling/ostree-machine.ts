@@ -13,6 +13,8 @@ export const PASSWORD = 'correct horse battery'
 /** The registry that machines of {@link buildMachine} are told to update from; nobody answers there. */
 export const TARGET = 'registry.example.com:5000/lab/machine:stable'
 
+const PATIENCE = 'systemd.default_device_timeout_sec=600'
+
 /** A configuration as the seed of a machine has it: a user with password, key and groups; a key for root. */
 export function prepareOstreeConverter(): Promise<Converter> {
   return prepareConverter((key) => ({
@@ -21,6 +23,8 @@ export function prepareOstreeConverter(): Promise<Converter> {
       { name: 'root', key },
     ],
     group: [{ name: 'crew', gid: 4242 }],
+    // A guest in software may wait for its devices longer than systemd's 90 s.
+    kernel: { append: PATIENCE },
   }))
 }
 
@@ -86,19 +90,18 @@ export async function examine(guest: Guest): Promise<Health> {
   const tries = ['/etc', '/var', '/usr', '/sysroot', '/boot'].map(
     (folder) => `touch ${folder}/try 2>/dev/null && rm ${folder}/try && printf '${folder} '`,
   )
-  const refs = await guest.ask('ostree refs --repo=/ostree/repo')
-  return {
-    console: login.replace(/\s+/g, ' ').trim(),
-    page: await guest.page(),
-    state: await guest.ask('systemctl is-system-running --wait || true'),
-    failed: await guest.ask('systemctl --failed --no-legend --plain'),
-    deployments: await guest.ask('ostree admin status'),
-    root: await guest.ask('findmnt -no FSTYPE,OPTIONS /'),
-    writes: await guest.ask(`{ ${tries.join('; ')}; } || true`),
-    fsck: await guest.ask('ostree fsck --repo=/ostree/repo 2>&1 | tail -n 1'),
-    origin: await guest.ask('cat /ostree/deploy/default/deploy/*.origin'),
-    refs: refs.split('\n').sort(),
-  }
+  const page = await guest.page()
+  const { refs, ...answers } = await guest.askEach({
+    state: 'systemctl is-system-running --wait || true',
+    failed: 'systemctl --failed --no-legend --plain',
+    deployments: 'ostree admin status',
+    root: 'findmnt -no FSTYPE,OPTIONS /',
+    writes: `{ ${tries.join('; ')}; } || true`,
+    fsck: 'ostree fsck --repo=/ostree/repo 2>&1 | tail -n 1',
+    origin: 'cat /ostree/deploy/default/deploy/*.origin',
+    refs: 'ostree refs --repo=/ostree/repo',
+  })
+  return { console: login.replace(/\s+/g, ' ').trim(), page, ...answers, refs: refs.split('\n').sort() }
 }
 
 /** What {@link examine} finds on a healthy machine: as on one that ostree itself has installed. */

@@ -3,15 +3,7 @@ import { installBootloader } from '@bootable/bootloader'
 import { decodeUtf8, FormatError, readAll, utf8 } from '@bootable/bytes'
 import { createFile, findFile, putInode } from '@bootable/tree'
 import { describe, expect, test } from 'vitest'
-import {
-  BOOTUPD_PIECES,
-  CLOCK,
-  ESP,
-  installedSystem,
-  ostreeSystem,
-  ROOT,
-  SHIM_AND_GRUB,
-} from '../system.ts'
+import { BOOTUPD_PIECES, CLOCK, ESP, installedSystem, ostreeSystem, ROOT, SHIM_AND_GRUB } from '../system.ts'
 
 const EFI_META = '{"timestamp":"2025-06-15T15:06:40+00:00","version":"shim-15.8,grub2-2.12"}'
 const METADATA = { 'usr/lib/bootupd/updates/EFI.json': EFI_META }
