@@ -15,6 +15,7 @@ import {
   splitKernelArguments,
   writeMounts,
 } from '@bootable/system'
+import { ensureDirectory } from '@bootable/tree'
 import type { CoreErrorCode } from '../errors.ts'
 import { deriveSeed, imageTime } from '../seed.ts'
 import { chooseLayout } from './layout.ts'
@@ -82,6 +83,7 @@ export async function prepareMachine(image: Image, options: MachineOptions = {})
   const system = bootCode ? { ...deployed, bootCode } : deployed
   onProgress?.({ type: 'note', message: bootloader.reason })
   for (const warning of bootloader.warnings) onProgress?.({ type: 'warning', ...warning })
+  makeLostAndFound(system, mounts, clock)
   await (system.layout === 'ostree' ? labelOstree(system, mounts) : labelPlain(system))
   const plan = planDisk(system, diskOptions)
   return {
@@ -107,6 +109,22 @@ function terminals(blueprint: Blueprint | undefined): { grubConsole?: GrubConsol
       ...(terminalOutput && { terminalOutput }),
       ...(serial !== undefined && { serial }),
     },
+  }
+}
+
+/**
+ * Every ext4 has a `lost+found`; one that is in the tree gets its SELinux label with everything else. In the
+ * ostree layout only `/` and `/boot` are where the sysroot says.
+ */
+function makeLostAndFound(
+  { sysroot, layout }: InstalledSystem,
+  mounts: readonly MountPoint[],
+  clock: number,
+): void {
+  const attributes = { mode: 0o700, mtime: { seconds: clock, nanoseconds: 0 } }
+  for (const { path, type } of mounts) {
+    if (type !== 'ext4' || (layout === 'ostree' && path !== '/' && path !== '/boot')) continue
+    ensureDirectory(sysroot, `${path}/lost+found`, attributes)
   }
 }
 

@@ -50,6 +50,7 @@ export async function labelOstree(
   const special: [place: string, like: string][] = [
     ['', '/'],
     ['.bootc-aleph.json', '/.bootc-aleph.json'],
+    ['lost+found', '/lost+found'],
     [`${path}.origin`, '/etc/ostree/remotes.d/dummy.conf'],
     [`${path}/.ostree.cfs`, '/usr'],
     [`ostree/deploy/${stateroot}/backing/${commit}.0/root-transient/upper`, '/'],
