@@ -192,7 +192,10 @@ for (const name of ['trixie-minimal', 'forky-minimal']) {
       expect(report.console).not.toMatch(/error/i)
     })
 
-    test.runIf(name === 'trixie-minimal')('falls back from an entry that it misreads', async () => {
+    // Both have the same grub.cfg: what it does in a pinch is shown with one.
+    if (name !== 'trixie-minimal') return
+
+    test('falls back from an entry that it misreads', async () => {
       // Names as before ostree 2024.5, and with the tries that are left.
       const newest = { number: 3, digit: 'd', file: 'ostree-3-default', options: 'quiet;x=1' }
       const older = { number: 2, digit: 'e', file: 'ostree-2+3' }
@@ -202,7 +205,7 @@ for (const name of ['trixie-minimal', 'forky-minimal']) {
       expect(report.console).toMatch(/Falling back to .*ostree-2\+3/)
     })
 
-    test.runIf(name === 'trixie-minimal')('without entries starts what was installed', async () => {
+    test('without entries starts what was installed', async () => {
       await makeDisk(image, disk, { installed: one, current: [], hasBoot: false })
       const report = await boot(disk)
       expect(report.arguments).toContain(ostreeArgument(one))
