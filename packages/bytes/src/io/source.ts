@@ -22,6 +22,11 @@ export interface BlockDevice extends ByteSource {
   /** Writes all of `data`. The buffer may be used again once the promise has resolved. */
   write(offset: number, data: Uint8Array): Promise<void>
   dataRanges(): AsyncIterable<ByteRange>
+  /**
+   * Makes a range read as zero that was never written. Only a device has it on which such bytes do not: an
+   * encrypted volume, where nobody can tell a hole from noise. Call {@link clearRange}.
+   */
+  clear?(offset: number, length: number): Promise<void>
   /** Makes everything written durable in the sense of the medium; a no-op for memory. */
   flush?(): Promise<void>
 }
