@@ -1,3 +1,4 @@
+export { adler32 } from './checksum/adler32.ts'
 export { crc32 } from './checksum/crc32.ts'
 export { crc32c, rawCrc32c } from './checksum/crc32c.ts'
 export * from './codec/format.ts'

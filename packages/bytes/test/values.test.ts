@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import zlib from 'node:zlib'
 import {
+  adler32,
   alignDown,
   alignUp,
   BootableError,
@@ -24,10 +25,15 @@ import { describe, expect, it } from 'vitest'
 
 describe('checksums', () => {
   const check = utf8('123456789')
+  /** The checksum that zlib ends its stream with. */
+  const trailer = (data: Uint8Array): number => zlib.deflateSync(data).subarray(-4).readUInt32BE()
 
   it('give the check values of their definitions', () => {
     expect(crc32(check)).toBe(0xcbf43926)
     expect(crc32c(check)).toBe(0xe3069283)
+    expect(adler32(check)).toBe(0x091e01de)
+    // The largest sums there are.
+    expect(adler32(new Uint8Array(100_000).fill(0xff))).toBe(trailer(new Uint8Array(100_000).fill(0xff)))
   })
 
   it('equal zlib, at once and in pieces', () => {
@@ -36,6 +42,8 @@ describe('checksums', () => {
         expect(crc32(data)).toBe(zlib.crc32(data))
         expect(crc32(data.subarray(cut), crc32(data.subarray(0, cut)))).toBe(crc32(data))
         expect(crc32c(data.subarray(cut), crc32c(data.subarray(0, cut)))).toBe(crc32c(data))
+        expect(adler32(data)).toBe(trailer(data))
+        expect(adler32(data.subarray(cut), adler32(data.subarray(0, cut)))).toBe(adler32(data))
       }),
     )
   })
