@@ -73,7 +73,8 @@ export async function makeTinyMachine(
   const bios = { name: 'bios', type: PARTITION_TYPES.biosBoot, start: MiB, size: MiB }
   const others = mounts.map((mount, index) => ({
     ...{ name: mount.path, type: mount === ESP ? PARTITION_TYPES.esp : PARTITION_TYPES.linux },
-    ...{ start: (2 + index * 32) * MiB, size: 32 * MiB, filesystem: mount },
+    ...{ start: (2 + index * 32) * MiB, size: 32 * MiB },
+    content: { type: 'filesystem', mount } as const,
   }))
   const partitions = [bios, ...others].map(
     (partition, index): PlannedPartition => ({

@@ -63,7 +63,7 @@ async function makeDisk(
       start: MiB + index * size,
       size,
       attributes: [],
-      filesystem: mount,
+      content: { type: 'filesystem', mount },
     }
   })
   const plan = { uuid: 'dddddddd-0000-4000-8000-000000000000', size: 256 * MiB, sectorSize: 512, partitions }

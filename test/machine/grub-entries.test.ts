@@ -141,7 +141,7 @@ async function saveDisk(sysroot: FileTree, mounts: readonly MountPoint[], path: 
       start: MiB + index * size,
       size,
       attributes: [],
-      filesystem: mount,
+      content: { type: 'filesystem' as const, mount },
     }),
   )
   const plan = { uuid: 'dddddddd-0000-4000-8000-000000000000', size: 256 * MiB, sectorSize: 512, partitions }

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { MiB } from '@bootable/bytes'
 import { createFileDevice, openFileSource } from '@bootable/bytes/node'
-import { type DiskPlan, openDisk, planDisk, writeDisk } from '@bootable/disk'
+import { type DiskPlan, mountsOf, openDisk, planDisk, writeDisk } from '@bootable/disk'
 import { createFile, createTree, type FileTree, putInode } from '@bootable/tree'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { differences } from '../../tooling/compliance/filesystem.ts'
@@ -81,7 +81,8 @@ describe.runIf(tools && canLoopMount('ext4'))('a disk of 4096-byte sectors', () 
   })
 
   test('e2fsck, fsck.fat and blkid find every filesystem faultless', async () => {
-    for (const { filesystem, ...range } of plan.partitions) {
+    for (const { content, ...range } of plan.partitions) {
+      const [filesystem] = mountsOf(content)
       await withLoopDevice(path, range, async (device) => {
         expect(await (filesystem?.type === 'vfat' ? fsckFat(device) : e2fsck(device))).toEqual([])
         const { stdout } = await runOk('blkid', ['-p', '-o', 'export', device])

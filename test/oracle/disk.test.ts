@@ -4,6 +4,7 @@ import { createFileDevice, openFileSource } from '@bootable/bytes/node'
 import {
   type DiskPlan,
   type GptReadResult,
+  mountsOf,
   PARTITION_TYPES,
   type PartitionTable,
   type PlanDiskOptions,
@@ -222,7 +223,8 @@ oracle(['sgdisk', 'e2fsck', 'fsck.fat', 'dd'], () => {
       const [plan, path] = await writtenDisk(`${name}.raw`, options)
       // sgdisk takes files for disks of 512-byte sectors; losetup showed sfdisk the other kind above.
       if (plan.sectorSize === 512) expect(await sgdiskVerify(path)).toEqual([])
-      for (const { number, start, size, filesystem } of plan.partitions) {
+      for (const { number, start, size, content } of plan.partitions) {
+        const [filesystem] = mountsOf(content)
         if (!filesystem) continue
         if (filesystem.type === 'vfat') {
           const part = join(folder, `${name}.${number}`)

@@ -7,6 +7,18 @@ export { type GptReadResult, readGpt } from './gpt/reader.ts'
 export type { Partition, PartitionTable } from './gpt/table.ts'
 export { PARTITION_TYPES, partitionTypeName } from './gpt/types.ts'
 export { writeGpt } from './gpt/writer.ts'
+export {
+  type BtrfsContent,
+  type FilesystemContent,
+  type LuksContent,
+  type LvmContent,
+  mountsOf,
+  type PlannedContent,
+  type PlannedSubvolume,
+  type PlannedVolume,
+  type RawContent,
+  type SwapContent,
+} from './plan/content.ts'
 export { describePlan } from './plan/describe.ts'
 export type { DiskPlan, DiskPlanRow, PlannedPartition } from './plan/disk-plan.ts'
 export { planMounts } from './plan/mounts.ts'

@@ -13,6 +13,7 @@ import {
   prepareMachine,
   writeOutputs,
 } from '@bootable/core'
+import { mountsOf } from '@bootable/disk'
 import { readQcow2 } from '@bootable/disk/qcow2'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { createSampleImage, SAMPLE_REFERENCE } from '../../../../tooling/sample/sample-image.ts'
@@ -132,7 +133,7 @@ describe('writeOutputs', () => {
     const report = await inspectDisk(output.device(), { runtime })
     expect(report).toMatchObject({ format: 'qcow2', size: machine.plan.size, uuid: machine.plan.uuid })
     expect(report.partitions.map(({ uuid, filesystem }) => [uuid, filesystem?.uuid])).toEqual(
-      machine.plan.partitions.map(({ uuid, filesystem }) => [uuid, filesystem?.uuid]),
+      machine.plan.partitions.map(({ uuid, content }) => [uuid, mountsOf(content)[0]?.uuid]),
     )
     expect(report.boot?.efi).toContainEqual({ path: 'EFI/BOOT/BOOTX64.EFI', isSigned: false })
     expect(report.boot?.bios).toBeUndefined()

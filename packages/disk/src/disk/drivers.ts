@@ -1,13 +1,13 @@
 import { type BlockDevice, BootableError, type OperationOptions } from '@bootable/bytes'
 import { measureExt4, writeExt4 } from '@bootable/filesystems/ext4'
 import { measureFat, writeFat } from '@bootable/filesystems/fat'
-import type { MountPoint } from '@bootable/system'
 import type { FileTree } from '@bootable/tree'
 import type { DiskErrorCode } from '../errors.ts'
+import type { FilesystemContent } from '../plan/content.ts'
 
 /** What a filesystem needs to know about its place on the disk. */
 export interface DriverOptions extends OperationOptions {
-  readonly filesystem: MountPoint
+  readonly content: FilesystemContent
   readonly sectorSize: number
   /** Sectors in front of its partition. */
   readonly hiddenSectors: number
@@ -22,14 +22,22 @@ export interface FilesystemDriver {
 
 const ext4: FilesystemDriver = {
   measure: (tree) => measureExt4(tree).minimumSize,
-  write: (tree, device, { filesystem: { uuid, label, path }, ...options }) =>
-    // bootc-image-builder allows fs-verity on the root alone: GRUB cannot read a filesystem that has it.
-    writeExt4(tree, device, { ...options, uuid, label, features: { verity: path === '/' } }),
+  write: (tree, device, { content: { mount, verity = false }, ...options }) =>
+    writeExt4(tree, device, { ...options, uuid: mount.uuid, label: mount.label, features: { verity } }),
 }
 
 const vfat: FilesystemDriver = {
   measure: (tree, options) => measureFat(tree, fatOptions(options)),
-  write: (tree, device, { filesystem: { uuid, label }, ...options }) =>
+  write: (
+    tree,
+    device,
+    {
+      content: {
+        mount: { uuid, label },
+      },
+      ...options
+    },
+  ) =>
     writeFat(tree, device, {
       ...options,
       ...fatOptions({ ...options, label }),

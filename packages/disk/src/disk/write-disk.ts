@@ -2,6 +2,7 @@ import { type BlockDevice, type OperationOptions, type RuntimeOptions, sliceDevi
 import type { InstalledSystem } from '@bootable/system'
 import type { FileTree } from '@bootable/tree'
 import { checkPartitionTable, writeGpt } from '../gpt/writer.ts'
+import { mountsOf } from '../plan/content.ts'
 import type { DiskPlan } from '../plan/disk-plan.ts'
 import { placeBootCode, writeBootCode } from './boot-code.ts'
 import { carveTree } from './carve.ts'
@@ -29,18 +30,20 @@ export async function writeDisk(
   options.signal?.throwIfAborted()
   checkPartitionTable(plan, device)
   const bootPartition = system.bootCode && placeBootCode(plan, system.bootCode)
-  const paths = plan.partitions.flatMap(({ filesystem }) => filesystem?.path ?? [])
+  const paths = plan.partitions.flatMap(({ content }) => mountsOf(content).map(({ path }) => path))
   const trees = carveTree(system.sysroot, paths, system)
   const work = plan.partitions.flatMap((partition) => {
-    const { filesystem } = partition
-    return filesystem ? [{ partition, filesystem, driver: driverOf(filesystem.type) }] : []
+    const { content } = partition
+    return content?.type === 'filesystem'
+      ? [{ partition, content, driver: driverOf(content.mount.type) }]
+      : []
   })
-  for (const { partition, filesystem, driver } of work) {
+  for (const { partition, content, driver } of work) {
     const slice = sliceDevice(device, partition.start, partition.size)
-    await driver.write(trees.get(filesystem.path) as FileTree, slice, {
+    await driver.write(trees.get(content.mount.path) as FileTree, slice, {
       ...options,
-      ...relabel(options, `${partition.name} (${filesystem.type})`),
-      filesystem,
+      ...relabel(options, `${partition.name} (${content.mount.type})`),
+      content,
       sectorSize: plan.sectorSize,
       hiddenSectors: partition.start / plan.sectorSize,
     })

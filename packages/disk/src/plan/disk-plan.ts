@@ -1,12 +1,12 @@
-import type { MountPoint } from '@bootable/system'
 import type { Partition, PartitionTable } from '../gpt/table.ts'
+import type { PlannedContent } from './content.ts'
 
 /** A partition and what is to be in it. */
 export interface PlannedPartition extends Partition {
   /** What people call it: `bios`, `esp`, `boot`, `root`, or the mount point's path with dashes. */
   readonly name: string
   /** Absent where a boot loader writes its own bytes. */
-  readonly filesystem?: MountPoint
+  readonly content?: PlannedContent
 }
 
 /**

@@ -1,6 +1,7 @@
 import { compareBytewise, seededBytes, seededUuid, toHex } from '@bootable/bytes'
 import type { InstalledSystem, MountPoint } from '@bootable/system'
 import type { TableFilesystem } from './base-table.ts'
+import type { FilesystemContent } from './content.ts'
 import { type CheckedOptions, checkOptions, type PlanDiskOptions, type PlannedSystem } from './options.ts'
 
 /**
@@ -21,8 +22,19 @@ export function planMounts(
     .sort((a, b) => compareBytewise(a.path, b.path))
 }
 
+/** A filesystem of the table as it is to be made. */
+export function filesystemContent(
+  filesystem: TableFilesystem,
+  system: Pick<InstalledSystem, 'layout'>,
+  checked: CheckedOptions,
+): FilesystemContent {
+  const mount = mountPoint(filesystem, system, checked)
+  // bootc-image-builder allows fs-verity on the root alone: GRUB cannot read a filesystem that has it.
+  return { type: 'filesystem', mount, ...(mount.type === 'ext4' && mount.path === '/' && { verity: true }) }
+}
+
 /** A filesystem of the table with its identity. */
-export function mountPoint(
+function mountPoint(
   { path, type, label, options, passno }: TableFilesystem,
   system: Pick<InstalledSystem, 'layout'>,
   { seed, rootfs }: CheckedOptions,

@@ -4,7 +4,7 @@ import { carveTree } from '../disk/carve.ts'
 import { GRAIN, usableBytes } from '../gpt/layout.ts'
 import type { TableEntry } from './base-table.ts'
 import type { DiskPlan, PlannedPartition } from './disk-plan.ts'
-import { mountPoint } from './mounts.ts'
+import { filesystemContent } from './mounts.ts'
 import { checkOptions, type PlanDiskOptions, type PlannedSystem, tooSmall } from './options.ts'
 import { DEFAULT_DISK_SIZE, leastSize } from './sizes.ts'
 
@@ -51,7 +51,7 @@ export function planDisk(system: PlannedSystem, options: PlanDiskOptions): DiskP
       start: position,
       size: length,
       attributes: [],
-      ...(entry.filesystem && { filesystem: mountPoint(entry.filesystem, system, checked) }),
+      ...(entry.filesystem && { content: filesystemContent(entry.filesystem, system, checked) }),
     })
     position += length
   }

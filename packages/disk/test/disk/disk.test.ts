@@ -11,6 +11,7 @@ import {
 import {
   carveTree,
   type DiskPlan,
+  mountsOf,
   openDisk,
   PARTITION_TYPES,
   planDisk,
@@ -125,9 +126,10 @@ describe('writeDisk and openDisk', () => {
     for (const source of [device, await readQcow2(sink.source())]) {
       const disk = await openDisk(source)
       expect(disk.partitions.map(({ filesystem }) => filesystem)).toEqual(
-        smallPlan().partitions.map(({ filesystem: given }) =>
-          given ? { type: given.type, label: given.label, uuid: given.uuid } : undefined,
-        ),
+        smallPlan().partitions.map(({ content }) => {
+          const [given] = mountsOf(content)
+          return given && { type: given.type, label: given.label, uuid: given.uuid }
+        }),
       )
       const tree = await readDiskTree(disk)
       for (const path of ['lost+found', 'boot/lost+found']) expect(removePath(tree, path)).toBe(true)
@@ -175,8 +177,12 @@ describe('writeDisk and openDisk', () => {
     await expect(write([bios!, esp!, { ...boot!, start: esp!.start }, root!])).rejects.toMatchObject({
       code: 'PARTITION_TABLE_INVALID',
     })
-    const xfs = { ...root!, filesystem: { ...root!.filesystem!, type: 'xfs' as const } }
-    await expect(write([bios!, esp!, boot!, xfs])).rejects.toMatchObject({ code: 'FILESYSTEM_UNSUPPORTED' })
+    const [mount] = mountsOf(root!.content)
+    const zfs = { ...mount!, type: 'zfs' as 'xfs' }
+    const unknown = { ...root!, content: { type: 'filesystem' as const, mount: zfs } }
+    await expect(write([bios!, esp!, boot!, unknown])).rejects.toMatchObject({
+      code: 'FILESYSTEM_UNSUPPORTED',
+    })
   })
 
   test('a cancelled call rejects with the reason and leaves no table', async () => {

@@ -2,6 +2,7 @@ import { type BootableError, GiB, MiB, parseSize } from '@bootable/bytes'
 import {
   type DiskPlan,
   describePlan,
+  mountsOf,
   type PlanDiskOptions,
   type PlannedSystem,
   planDisk,
@@ -99,7 +100,7 @@ describe('base tables', () => {
   test('ppc64le starts with a PReP partition', () => {
     const [prep] = plan({}, system({ architecture: 'ppc64le' })).partitions
     expect(prep).toMatchObject({ name: 'prep', type: '9e1a2d38-c612-4316-aa26-8b49521e5a8b' })
-    expect(prep).not.toHaveProperty('filesystem')
+    expect(prep).not.toHaveProperty('content')
   })
 
   test('sectors of 4096 bytes: nothing for a BIOS, everything else as it is', () => {
@@ -110,15 +111,15 @@ describe('base tables', () => {
       [1_028_096, 2_097_152],
       [3_125_248, 17_844_224],
     ])
-    const mounts = ({ partitions }: DiskPlan): unknown[] => partitions.map(({ filesystem }) => filesystem)
+    const mounts = ({ partitions }: DiskPlan): unknown[] => partitions.map(({ content }) => content)
     expect(mounts(given)).toEqual(mounts(plan()).slice(1))
   })
 
   test('filesystems of a plain system and of an ostree one', () => {
     const fields = (given: DiskPlan): unknown[] =>
-      given.partitions.flatMap(({ filesystem: at }) =>
-        at ? [[at.path, at.type, at.label, at.options, at.passno]] : [],
-      )
+      given.partitions
+        .flatMap(({ content }) => mountsOf(content))
+        .map((at) => [at.path, at.type, at.label, at.options, at.passno])
     const esp = ['/boot/efi', 'vfat', 'EFI-SYSTEM', 'umask=0077,shortname=winnt', 2]
     expect(fields(plan())).toEqual([
       esp,
@@ -132,7 +133,7 @@ describe('base tables', () => {
   test('uuids follow from the seed, each from its own use', () => {
     const ids = (given: DiskPlan): string[] => [
       given.uuid,
-      ...given.partitions.flatMap(({ uuid, filesystem }) => [uuid, ...(filesystem ? [filesystem.uuid] : [])]),
+      ...given.partitions.flatMap(({ uuid, content }) => [uuid, ...mountsOf(content).map((at) => at.uuid)]),
     ]
     const first = ids(plan())
     expect(new Set(first).size).toBe(8)
@@ -140,7 +141,7 @@ describe('base tables', () => {
     expect(ids(plan({ seed: 'another' })).filter((id) => first.includes(id))).toEqual([])
     const more = ids(plan({ filesystems: [{ mountpoint: '/var/log', minsize: 0 }] }))
     expect(first.filter((id) => !more.includes(id))).toEqual([])
-    expect(plan().partitions[1]?.filesystem?.uuid).toMatch(/^[0-9A-F]{4}-[0-9A-F]{4}$/)
+    expect(mountsOf(plan().partitions[1]?.content)[0]?.uuid).toMatch(/^[0-9A-F]{4}-[0-9A-F]{4}$/)
   })
 
   test('the plan is JSON', () => {
@@ -153,7 +154,7 @@ describe('planMounts', () => {
     const options = { seed: SEED, filesystems: [{ mountpoint: '/var/log', minsize: GiB }] }
     const mounts = planMounts({ architecture: 'x86_64', layout: 'plain' }, options)
     expect(mounts.map(({ path }) => path)).toEqual(['/', '/boot', '/boot/efi', '/var/log'])
-    const planned = plan(options).partitions.flatMap(({ filesystem }) => filesystem ?? [])
+    const planned = plan(options).partitions.flatMap(({ content }) => mountsOf(content))
     expect(planned).toHaveLength(4)
     expect(mounts).toEqual(expect.arrayContaining(planned))
   })
@@ -315,11 +316,13 @@ test('random disks: nothing overlaps, everything is aligned, in order and inside
           expect(partition.start).toBe(end)
           expect(partition.size % MiB).toBe(0)
           end = partition.start + partition.size
-          const asked = filesystems.find(({ mountpoint }) => mountpoint === partition.filesystem?.path)
+          const asked = filesystems.find(
+            ({ mountpoint }) => mountpoint === mountsOf(partition.content)[0]?.path,
+          )
           expect(partition.size).toBeGreaterThanOrEqual(asked?.minsize ?? MiB)
         }
         expect(end).toBe(usable.end)
-        expect(given.partitions.at(-1)?.filesystem?.path).toBe('/')
+        expect(mountsOf(given.partitions.at(-1)?.content)[0]?.path).toBe('/')
       },
     ),
     { numRuns: 150 },
@@ -336,7 +339,7 @@ test('describePlan', () => {
     filesystem: 'vfat',
     mountpoint: '/boot/efi',
     label: 'EFI-SYSTEM',
-    uuid: plan().partitions[1]?.filesystem?.uuid,
+    uuid: mountsOf(plan().partitions[1]?.content)[0]?.uuid,
   })
   expect(describePlan(plan())[0]).toMatchObject({ type: 'BIOS boot', filesystem: '', mountpoint: '' })
 })
