@@ -1,4 +1,5 @@
 import type { CompressionFormat, DecompressOptions } from './codec/format.ts'
+import type { ZstdOptions } from './codec/zstd-block.ts'
 
 /** An incremental digest. `digest` ends it. */
 export interface Hash {
@@ -46,6 +47,20 @@ export interface Runtime {
   deflateRaw(data: Uint8Array, options?: DeflateOptions): Promise<Uint8Array>
   /** Inflates one headerless block into at most `size` bytes. */
   inflateRaw(data: Uint8Array, size: number): Promise<Uint8Array>
+  /**
+   * Compresses a block of at most 64 MiB as one zstd frame (RFC 8878). The bytes are the same in every
+   * runtime.
+   *
+   * @throws BootableError `COMPRESSION_INVALID`, `LIMIT_EXCEEDED`
+   */
+  zstd(data: Uint8Array, options?: ZstdOptions): Promise<Uint8Array>
+  /**
+   * Decodes the zstd frames at the start of `data` into at most `size` bytes. Bytes behind them, such as the
+   * padding of a sector, are not looked at.
+   *
+   * @throws FormatError where no frame is, or one is damaged or yields more
+   */
+  unzstd(data: Uint8Array, size: number): Promise<Uint8Array>
 }
 
 /** The option under which a runtime is handed over. */

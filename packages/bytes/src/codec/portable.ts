@@ -6,6 +6,7 @@ import type { DecompressOptions } from './format.ts'
 import { gunzip, gzip } from './gzip.ts'
 import { limitOutput } from './limit.ts'
 import { decompressZstd } from './zstd.ts'
+import { compressZstdBlock, decodeZstdBlock } from './zstd-block.ts'
 
 /** Works wherever ECMAScript does. `nodeRuntime` is 5 to 13 times as fast on Node. */
 export const portableRuntime: Runtime = {
@@ -38,6 +39,8 @@ export const portableRuntime: Runtime = {
       })
     }
   },
+  zstd: compressZstdBlock,
+  unzstd: (data, size) => decodeZstdBlock(data, size),
 }
 
 /** Stored as it is; only the limit of the output applies. */

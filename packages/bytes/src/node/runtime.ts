@@ -6,8 +6,11 @@ import zlib from 'node:zlib'
 import type { CompressionFormat, DecompressOptions } from '../codec/format.ts'
 import { limitOutput } from '../codec/limit.ts'
 import { portableRuntime } from '../codec/portable.ts'
+import { checkZstdBlock, decodeZstdBlock } from '../codec/zstd-block.ts'
+import { zstdError } from '../codec/zstd-frame.ts'
 import { FormatError } from '../errors.ts'
 import type { Runtime } from '../runtime.ts'
+import { compressInPool } from './zstd-pool.ts'
 
 /** Chunks of this size keep the thread pool busy and the event loop quiet. */
 const CHUNK_SIZE = 512 * 1024
@@ -16,8 +19,13 @@ const deflateRaw = promisify<zlib.InputType, zlib.ZlibOptions, Buffer>(zlib.defl
 const inflateRaw = promisify<zlib.InputType, zlib.ZlibOptions, Buffer>(zlib.inflateRaw)
 
 /** `node:zlib` has zstd from 22.15 on; the type declarations of Node 20 do not know it. */
-const { createZstdDecompress } = zlib as {
+const { createZstdDecompress, zstdDecompress } = zlib as {
   createZstdDecompress?: (options: { chunkSize: number; params?: Record<number, number> }) => Transform
+  zstdDecompress?: (
+    data: Uint8Array,
+    options: { maxOutputLength: number },
+    callback: (error: Error | null, result: Buffer) => void,
+  ) => void
 }
 
 /** `ZSTD_d_windowLogMax`: no frame may ask for more than 128 MiB of memory. */
@@ -64,7 +72,22 @@ export const nodeRuntime: Runtime = {
       })
     }
   },
+  async zstd(data, options) {
+    return compressInPool(data, checkZstdBlock(data, options))
+  },
+  unzstd: (data, size) => decodeZstdBlock(data, size, decodeFrame),
 }
+
+/** In the thread pool, where Node can. */
+const decodeFrame =
+  zstdDecompress &&
+  ((frame: Uint8Array, size: number): Promise<Uint8Array> =>
+    new Promise((resolve, reject) => {
+      zstdDecompress(frame, { maxOutputLength: Math.max(1, size) }, (cause, result) => {
+        if (cause) reject(zstdError('FORMAT_INVALID', 0, messageOf(cause), cause))
+        else resolve(result)
+      })
+    }))
 
 async function* transform(
   format: CompressionFormat,
