@@ -146,6 +146,26 @@ export interface DiskCustomization {
 
 export type PartitionCustomization = PlainPartition | LvmPartition | BtrfsPartition
 
+/**
+ * LUKS2 around a volume: an extension of this project, which other tools that read blueprints refuse.
+ * `/boot` cannot have it.
+ */
+export interface EncryptionCustomization {
+  /**
+   * What somebody types when the machine starts. Whoever reads the blueprint reads it too: it may be given
+   * with the options of the machine instead.
+   */
+  readonly passphrase?: string
+  /** How it is made a key. @defaultValue `argon2id` */
+  readonly pbkdf?: 'argon2id' | 'pbkdf2'
+  /** @defaultValue `aes-xts-plain64`, the only one */
+  readonly cipher?: 'aes-xts-plain64'
+  /** Of the LUKS header. @defaultValue none */
+  readonly label?: string
+  /** Bytes of what is encrypted at a time. @defaultValue 512, or the disk's sectors where they are larger */
+  readonly sector_size?: 512 | 4096
+}
+
 /** What every partition may say. */
 export interface PartitionAttributes {
   /** Bytes. */
@@ -156,6 +176,8 @@ export interface PartitionAttributes {
   readonly part_label?: string
   /** GPT only. */
   readonly part_uuid?: string
+  /** Of all that is in the partition. */
+  readonly encryption?: EncryptionCustomization
 }
 
 /** The filesystem of a plain partition or of a logical volume. */
@@ -181,6 +203,8 @@ export interface LogicalVolume extends FilesystemContent {
   readonly name?: string
   /** Bytes. */
   readonly minsize: number
+  /** Of this volume alone. */
+  readonly encryption?: EncryptionCustomization
 }
 
 export interface BtrfsPartition extends PartitionAttributes {

@@ -1,5 +1,7 @@
 export * from './blueprint.ts'
+export * from './embedded-disk.ts'
 export type { BlueprintErrorCode, BlueprintIssue, BlueprintWarning } from './issues.ts'
 export { blueprintJsonSchema } from './json-schema.ts'
 export * from './load.ts'
+export * from './load-embedded.ts'
 export type { ValuePath } from './text/position.ts'

@@ -28,12 +28,19 @@ export function formatPath(path: ValuePath): string {
   return text
 }
 
-/** Issues of zod in our own form: one for each unknown key, and a missing key by its plain name. */
-export function collectIssues(issues: readonly z.core.$ZodIssue[], data: unknown): BlueprintIssue[] {
+/**
+ * Issues of zod in our own form: one for each unknown key, and a missing key by its plain name.
+ * @param document what the keys are of
+ */
+export function collectIssues(
+  issues: readonly z.core.$ZodIssue[],
+  data: unknown,
+  document = 'a blueprint',
+): BlueprintIssue[] {
   return issues.flatMap((issue): BlueprintIssue[] => {
     const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)))
     if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => ({ path: [...path, key], message: 'is not a key of a blueprint' }))
+      return issue.keys.map((key) => ({ path: [...path, key], message: `is not a key of ${document}` }))
     }
     // Schemas say `error` where zod's own words would not help; those go through as they are.
     const own = issue.message.startsWith('Invalid input') ? undefined : issue.message

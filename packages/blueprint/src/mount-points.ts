@@ -21,3 +21,18 @@ export function isAllowedMountPoint(path: string, rootFilesystem?: string): bool
   if (!path.startsWith('/var/') || rootFilesystem === 'btrfs') return false
   return !REFUSED.some((refused) => path === refused || path.startsWith(`${refused}/`))
 }
+
+/** What the kernel, systemd and ostree fill themselves, or need before anything is mounted. */
+export const DANGEROUS_MOUNT_POINTS: readonly string[] = [
+  '/bin',
+  '/dev',
+  '/etc',
+  '/lib',
+  '/lib64',
+  '/ostree',
+  '/proc',
+  '/run',
+  '/sbin',
+  '/sys',
+  '/sysroot',
+]

@@ -1,7 +1,20 @@
 import type { RefinementCtx } from 'zod'
-import type { DiskCustomization, FilesystemContent, PartitionCustomization } from '../blueprint.ts'
+import type {
+  BtrfsPartition,
+  DiskCustomization,
+  FilesystemContent,
+  LvmPartition,
+  PartitionCustomization,
+} from '../blueprint.ts'
+import {
+  type CheckedFilesystem,
+  checkFilesystemContent,
+  checkMountPoint,
+  partitionTypeProblem,
+} from './mount-rules.ts'
+import { type Report, uniqueness } from './uniqueness.ts'
 
-type Report = (path: readonly PropertyKey[], message: string) => void
+type Path = readonly PropertyKey[]
 
 /** The rules of a partition table that span more than one key, as osbuild's blueprint has them. */
 export function checkDisk(disk: DiskCustomization, context: RefinementCtx): void {
@@ -9,6 +22,28 @@ export function checkDisk(disk: DiskCustomization, context: RefinementCtx): void
     context.addIssue({ code: 'custom', path: [...path], message })
   }
   const partitions = disk.partitions ?? []
+  checkTogether(disk, partitions, report)
+
+  const mounted = uniqueness(report, 'mount point')
+  const used = uniqueness(report, 'uuid')
+  partitions.forEach((partition, index) => {
+    const path = ['partitions', index]
+    checkAttributes(disk, partition, path, report)
+    used(partition.part_uuid?.toLowerCase(), [...path, 'part_uuid'])
+    if (partition.type === 'lvm') checkVolumes(partition, path, mounted, report)
+    else if (partition.type === 'btrfs') checkSubvolumes(partition, path, mounted, report)
+    else {
+      checkContent(partition, path, { isEncrypted: partition.encryption !== undefined }, report)
+      mounted(partition.mountpoint, [...path, 'mountpoint'])
+    }
+  })
+}
+
+function checkTogether(
+  disk: DiskCustomization,
+  partitions: readonly PartitionCustomization[],
+  report: Report,
+): void {
   const groups = partitions.filter(({ type }) => type === 'lvm').length
   const volumes = partitions.filter(({ type }) => type === 'btrfs').length
   if (groups > 0 && volumes > 0) report(['partitions'], 'lvm and btrfs cannot be on one disk')
@@ -17,72 +52,72 @@ export function checkDisk(disk: DiskCustomization, context: RefinementCtx): void
   if (disk.type === 'dos' && partitions.length > 4) {
     report(['partitions'], `a dos table holds 4 partitions, these are ${partitions.length}`)
   }
+}
 
-  const mounted = uniqueness(report, 'mount point')
-  partitions.forEach((partition, index) => {
-    const path = ['partitions', index]
-    checkAttributes(disk, partition, path, report)
-    if (partition.type === 'lvm') {
-      const named = uniqueness(report, 'name')
-      partition.logical_volumes.forEach((volume, at) => {
-        const here = [...path, 'logical_volumes', at]
-        checkContent(volume, here, report)
-        if (volume.mountpoint === '/boot' || volume.mountpoint === '/boot/efi') {
-          report([...here, 'mountpoint'], `${volume.mountpoint} cannot be on a logical volume`)
-        }
-        named(volume.name, [...here, 'name'])
-        mounted(volume.mountpoint, [...here, 'mountpoint'])
-      })
-    } else if (partition.type === 'btrfs') {
-      const named = uniqueness(report, 'name')
-      partition.subvolumes.forEach(({ name, mountpoint }, at) => {
-        const here = [...path, 'subvolumes', at]
-        if (mountpoint === '/boot/efi') report([...here, 'mountpoint'], '/boot/efi must be vfat')
-        named(name, [...here, 'name'])
-        mounted(mountpoint, [...here, 'mountpoint'])
-      })
-    } else {
-      checkContent(partition, path, report)
-      mounted(partition.mountpoint, [...path, 'mountpoint'])
+function checkVolumes(
+  { logical_volumes: volumes, encryption }: LvmPartition,
+  path: Path,
+  mounted: ReturnType<typeof uniqueness>,
+  report: Report,
+): void {
+  const named = uniqueness(report, 'name')
+  volumes.forEach((volume, index) => {
+    const here = [...path, 'logical_volumes', index]
+    const isEncrypted = encryption !== undefined || volume.encryption !== undefined
+    if (encryption !== undefined && volume.encryption !== undefined) {
+      report([...here, 'encryption'], 'is one too many: the volume group is encrypted as a whole')
     }
+    checkContent(volume, here, { isLogical: true, isEncrypted }, report)
+    named(volume.name, [...here, 'name'])
+    mounted(volume.mountpoint, [...here, 'mountpoint'])
   })
 }
 
-function uniqueness(report: Report, what: string): (value: string | undefined, path: PropertyKey[]) => void {
-  const seen = new Set<string>()
-  return (value, path) => {
-    if (value === undefined) return
-    if (seen.has(value)) report(path, `this ${what} stands here twice: ${value}`)
-    seen.add(value)
-  }
+function checkSubvolumes(
+  { subvolumes, encryption }: BtrfsPartition,
+  path: Path,
+  mounted: ReturnType<typeof uniqueness>,
+  report: Report,
+): void {
+  const named = uniqueness(report, 'name')
+  subvolumes.forEach(({ name, mountpoint }, index) => {
+    const here = [...path, 'subvolumes', index]
+    const at = [...here, 'mountpoint']
+    checkMountPoint(mountpoint, at, report)
+    if (mountpoint === '/boot/efi') report(at, '/boot/efi must be vfat')
+    if (mountpoint === '/boot' && encryption) {
+      report(at, '/boot cannot be encrypted: the boot loader has to read it')
+    }
+    named(name, [...here, 'name'])
+    mounted(mountpoint, at)
+  })
 }
 
 function checkAttributes(
-  disk: DiskCustomization,
+  { type: table = 'gpt' }: DiskCustomization,
   partition: PartitionCustomization,
-  path: PropertyKey[],
+  path: Path,
   report: Report,
 ): void {
-  const { part_type: type } = partition
-  if (disk.type === 'dos') {
+  if (table === 'dos') {
     for (const key of ['part_label', 'part_uuid'] as const) {
       if (partition[key] !== undefined) report([...path, key], 'does not exist on a dos table')
     }
-    if (type !== undefined && !/^[0-9a-fA-F]{2}$/.test(type)) {
-      report([...path, 'part_type'], 'must be two hexadecimal digits on a dos table')
-    }
-  } else if (type !== undefined && !/^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/.test(type)) {
-    report([...path, 'part_type'], 'must be a GUID on a gpt')
   }
+  const problem =
+    partition.part_type === undefined ? undefined : partitionTypeProblem(table, partition.part_type)
+  if (problem !== undefined) report([...path, 'part_type'], problem)
 }
 
-function checkContent(content: FilesystemContent, path: PropertyKey[], report: Report): void {
-  const { fs_type: type, mountpoint } = content
-  const mountable = type !== 'swap' && type !== 'none'
-  if (!mountable && mountpoint !== undefined) report([...path, 'mountpoint'], `${type} is not mounted`)
-  if (mountable && mountpoint === undefined) report(path, `${type} needs a mountpoint`)
-  if (mountpoint === '/boot' && type !== 'ext4' && type !== 'xfs') {
-    report([...path, 'fs_type'], '/boot must be ext4 or xfs')
-  }
-  if (mountpoint === '/boot/efi' && type !== 'vfat') report([...path, 'fs_type'], '/boot/efi must be vfat')
+function checkContent(
+  { fs_type: type, mountpoint, label }: FilesystemContent,
+  path: Path,
+  around: Pick<CheckedFilesystem, 'isLogical' | 'isEncrypted'>,
+  report: Report,
+): void {
+  const isMountable = type !== 'swap' && type !== 'none'
+  if (!isMountable && mountpoint !== undefined) report([...path, 'mountpoint'], `${type} is not mounted`)
+  if (isMountable && mountpoint === undefined) report(path, `${type} needs a mountpoint`)
+  const checked = { type, mountpoint: isMountable ? mountpoint : undefined, label, ...around }
+  checkFilesystemContent(checked, path, { type: 'fs_type' }, report)
 }

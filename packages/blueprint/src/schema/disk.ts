@@ -1,7 +1,20 @@
 import * as z from 'zod'
 import type { DiskCustomization } from '../blueprint.ts'
 import { checkDisk } from './disk-rules.ts'
-import { canonicalPath, size } from './values.ts'
+import { canonicalPath, sectorSize, size } from './values.ts'
+import { cipher, encryptedSectorSize, luksLabel, passphrase, subvolumeName, volumeName } from './volumes.ts'
+
+const encryption = z
+  .strictObject({
+    passphrase: passphrase
+      .exactOptional()
+      .meta({ description: 'What is typed at the start; better given apart from the blueprint' }),
+    pbkdf: z.enum(['argon2id', 'pbkdf2'], { error: 'must be argon2id or pbkdf2' }).exactOptional(),
+    cipher: cipher.exactOptional(),
+    label: luksLabel.exactOptional(),
+    sector_size: encryptedSectorSize.exactOptional(),
+  })
+  .meta({ description: 'LUKS2: an extension of bootable, unknown to osbuild' })
 
 const attributes = {
   minsize: size,
@@ -9,6 +22,7 @@ const attributes = {
   // JavaScript counts strings in UTF-16 units, which is what the GPT holds (UEFI 2.10, 5.3.3).
   part_label: z.string().max(36, { error: 'must not be longer than 36 UTF-16 units' }).exactOptional(),
   part_uuid: z.guid({ error: 'must be a uuid' }).exactOptional(),
+  encryption: encryption.exactOptional(),
 }
 
 const content = {
@@ -19,24 +33,27 @@ const content = {
   label: z.string().exactOptional(),
 }
 
-const name = z.string().regex(/^[A-Za-z0-9+_.][A-Za-z0-9+_.-]{0,126}$/, {
-  error: 'must be 1 to 127 of A-Z a-z 0-9 + _ . - and must not start with -',
-})
-
 const plain = z.strictObject({ type: z.literal('plain').exactOptional(), ...attributes, ...content })
 
 const lvm = z.strictObject({
   type: z.literal('lvm'),
-  name: name.exactOptional(),
+  name: volumeName.exactOptional(),
   ...attributes,
-  logical_volumes: z.array(z.strictObject({ name: name.exactOptional(), minsize: size, ...content })),
+  logical_volumes: z.array(
+    z.strictObject({
+      name: volumeName.exactOptional(),
+      minsize: size,
+      encryption: encryption.exactOptional(),
+      ...content,
+    }),
+  ),
   label: z.never({ error: 'belongs to a logical volume: a volume group has none' }).exactOptional(),
 })
 
 const btrfs = z.strictObject({
   type: z.literal('btrfs'),
   ...attributes,
-  subvolumes: z.array(z.strictObject({ name: z.string().min(1), mountpoint: canonicalPath })),
+  subvolumes: z.array(z.strictObject({ name: subvolumeName, mountpoint: canonicalPath })),
   mountpoint: z
     .never({ error: 'belongs to a subvolume: a btrfs volume itself is not mounted' })
     .exactOptional(),
@@ -47,12 +64,7 @@ export const disk = z
     type: z.enum(['gpt', 'dos'], { error: 'must be gpt or dos' }).exactOptional(),
     minsize: size.exactOptional(),
     start_offset: size.exactOptional(),
-    sector_size: z
-      .int()
-      .refine((bytes) => bytes >= 512 && bytes <= 4096 && Number.isInteger(Math.log2(bytes)), {
-        error: 'must be a power of two from 512 to 4096',
-      })
-      .exactOptional(),
+    sector_size: sectorSize.exactOptional(),
     partitions: z
       .array(z.discriminatedUnion('type', [plain, lvm, btrfs], { error: 'must be one of plain, lvm, btrfs' }))
       .exactOptional(),

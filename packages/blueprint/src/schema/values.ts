@@ -57,3 +57,10 @@ export const mode = z.string({ error: 'must be text, such as "0644"' }).regex(/^
 
 /** A text on one line. */
 export const oneLine = z.string().regex(/^[^\r\n\0]*$/, { error: 'must be one line' })
+
+/** Bytes of a logical sector. */
+export const sectorSize = z
+  .int()
+  .refine((bytes) => bytes >= 512 && bytes <= 4096 && Number.isInteger(Math.log2(bytes)), {
+    error: 'must be a power of two from 512 to 4096',
+  })
