@@ -4,7 +4,6 @@ import {
   lchownSync,
   linkSync,
   lstatSync,
-  lutimesSync,
   mkdirSync,
   readdirSync,
   readlinkSync,
@@ -12,7 +11,7 @@ import {
 } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type ByteSource, streamSource, toHex, utf8 } from '@bootable/bytes'
+import { type ByteSource, toHex, utf8 } from '@bootable/bytes'
 import {
   createDevice,
   createDirectory,
@@ -24,9 +23,10 @@ import {
   type FileTree,
   type Inode,
   type InodeAttributes,
-  type RegularFile,
   walkTree,
 } from '@bootable/tree'
+import { saveDevice } from './compliance/filesystem.ts'
+import { makeNodes, setTimes } from './host-nodes.ts'
 import { runOk } from './oracles.ts'
 
 /**
@@ -61,40 +61,32 @@ export async function readHostTree(folder: string): Promise<FileTree> {
 }
 
 /**
- * Writes a tree of directories, files and symbolic links below a folder of this host, hard links, owners
- * and extended attributes included, for other tools to look at. Needs setfattr, and root for what is not
- * the caller's own. Times are those of the tree to about a microsecond.
+ * Writes a tree below a folder of this host for other tools to look at: hard links, holes, owners, times and
+ * extended attributes included. Needs setfattr and python3, and root for what is not the caller's own.
  */
 export async function writeHostTree(tree: FileTree, folder: string): Promise<void> {
   const entries = [...walkTree(tree)]
-  for (const { path, inode, linkOf } of entries) {
-    const place = join(folder, path)
-    if (linkOf !== undefined) linkSync(join(folder, linkOf), place)
-    else if (inode.type === 'directory') mkdirSync(place, { recursive: path === '' })
-    else if (inode.type === 'symlink') symlinkSync(inode.target, place)
-    else if (inode.type === 'file') await writeContent(place, inode)
-    else throw new Error(`/${path} is a ${inode.type}`)
-  }
   const inodes = entries.filter(({ linkOf }) => linkOf === undefined)
+  for (const { path, inode } of inodes) {
+    const place = join(folder, path)
+    if (inode.type === 'directory') mkdirSync(place, { recursive: path === '' })
+    else if (inode.type === 'symlink') symlinkSync(inode.target, place)
+    else if (inode.type === 'file') await saveDevice(inode.content, place)
+  }
+  await makeNodes(
+    inodes.filter(({ inode }) => ['device', 'fifo', 'socket'].includes(inode.type)),
+    folder,
+  )
+  for (const { path, linkOf } of entries) {
+    if (linkOf !== undefined) linkSync(join(folder, linkOf), join(folder, path))
+  }
   // A change of owner takes setuid bits and capabilities away, so it comes first.
   for (const { path, inode } of inodes) {
     lchownSync(join(folder, path), inode.uid, inode.gid)
     if (inode.type !== 'symlink') chmodSync(join(folder, path), inode.mode)
   }
   await restoreXattrs(inodes, folder)
-  for (const { path, inode } of inodes.reverse()) {
-    const seconds = inode.mtime.seconds + inode.mtime.nanoseconds / 1e9
-    lutimesSync(join(folder, path), seconds, seconds)
-  }
-}
-
-async function writeContent(place: string, file: RegularFile): Promise<void> {
-  const handle = await open(place, 'wx')
-  try {
-    for await (const chunk of streamSource(file.content)) await handle.write(chunk)
-  } finally {
-    await handle.close()
-  }
+  await setTimes(inodes.reverse(), folder)
 }
 
 /** Sets extended attributes from a dump as getfattr writes it. */

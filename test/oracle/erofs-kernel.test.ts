@@ -1,69 +1,46 @@
 import { createHash } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
-import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { MiB, memoryDevice, memorySource } from '@bootable/bytes'
+import { MiB, memoryDevice } from '@bootable/bytes'
 import { measureErofs, readErofs, writeErofs } from '@bootable/filesystems/erofs'
 import { writeExt4 } from '@bootable/filesystems/ext4'
 import { composefsImage } from '@bootable/ostree'
 import type { FileTree, Inode, RegularFile } from '@bootable/tree'
 import { createFile, createTree, ensureDirectory, putInode, walkTree } from '@bootable/tree'
-import * as fc from 'fast-check'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { differences, saveDevice } from '../../tooling/compliance/filesystem.ts'
-import { LINUX_LIMITS } from '../../tooling/compliance/limits.ts'
+import {
+  canAskKernel,
+  expectShown,
+  type KernelSubject,
+  kernelCompliance,
+} from '../../tooling/compliance/kernel.ts'
+import { reverseCompliance } from '../../tooling/compliance/reverse.ts'
 import { sampleTree } from '../../tooling/compliance/sample-tree.ts'
-import { arbitraryTree, holedSource, patternBytes } from '../../tooling/compliance/trees.ts'
+import { holedSource, patternBytes } from '../../tooling/compliance/trees.ts'
 import { readHostTree } from '../../tooling/host-tree.ts'
 import { requireOracleRoot, runOkInOracleRoot } from '../../tooling/oracle-root.ts'
-import {
-  canLoopMount,
-  fsckErofs,
-  requireTool,
-  runOk,
-  temporaryFolder,
-  withLoopMount,
-} from '../../tooling/oracles.ts'
+import { fsckErofs, requireTool, runOk, temporaryFolder, withLoopMount } from '../../tooling/oracles.ts'
 
 const UUID = '6f1c2a9e-3b47-4c1d-9a55-0d2f4e8b7c10'
 
-const isPossible = canLoopMount('erofs') && canLoopMount('ext4') && requireTool('getfattr')
-if (!isPossible) console.warn('tests skipped: the kernel mounts filesystems for root alone')
+const subject: KernelSubject = {
+  type: 'erofs',
+  measure: (tree) => measureErofs(tree).minimumSize,
+  write: (tree, device) => writeErofs(tree, device, { uuid: UUID }),
+}
+kernelCompliance(subject)
 
-describe.runIf(isPossible)('the kernel', () => {
+describe.runIf(canAskKernel('erofs') && canAskKernel('ext4'))('the kernel', () => {
   const folder = temporaryFolder()
   const image = join(folder, 'image')
-
-  async function expectShown(tree: FileTree): Promise<void> {
-    const device = memoryDevice(measureErofs(tree).minimumSize)
-    await writeErofs(tree, device, { uuid: UUID })
-    await saveDevice(device, image)
-    await withLoopMount(image, { type: 'erofs' }, async (mounted) => {
-      expect(await differences(tree, await readHostTree(mounted))).toEqual([])
-    })
-  }
-
-  test('shows what was written', async () => {
-    await expectShown(sampleTree())
-  })
-
-  test('shows random trees as they were', async () => {
-    for (const tree of fc.sample(arbitraryTree(LINUX_LIMITS), { numRuns: 12, seed: 4 })) {
-      for (const { inode } of walkTree(tree)) {
-        // The kernel hides the users' attributes of anything but files and directories.
-        if (inode.type === 'file' || inode.type === 'directory') continue
-        inode.xattrs = new Map([...inode.xattrs].filter(([name]) => !name.startsWith('user.')))
-      }
-      await expectShown(tree)
-    }
-  })
 
   test('finds every one of many names', async () => {
     const tree = createTree()
     for (let index = 0; index < 1500; index++) {
       putInode(tree, `many/${'!-.~'[index % 4]}${index}`, createFile(`${index}`))
     }
-    await expectShown(tree)
+    await expectShown(subject, tree, image)
   })
 
   test('shows a commit through its composefs image and the objects', async () => {
@@ -112,60 +89,47 @@ describe.runIf(isPossible)('the kernel', () => {
   })
 })
 
-describe.runIf(isPossible && requireTool('mkfs.erofs'))('mkfs.erofs', () => {
-  const folder = temporaryFolder()
-  const [source, image] = [join(folder, 'source'), join(folder, 'image')]
+function foreignTree(): FileTree {
+  const tree = sampleTree()
+  // mkfs.erofs reads holes as data.
+  putInode(tree, 'usr/lib/sparse', createFile(holedSource(2 * MiB, [0, 1_500_001], 9999)))
+  return tree
+}
 
-  beforeAll(async () => {
-    const device = memoryDevice(80 * MiB)
-    const tree = sampleTree()
-    // mkfs.erofs reads holes as data.
-    putInode(tree, 'usr/lib/sparse', createFile(holedSource(2 * MiB, [0, 1_500_001], 9999)))
-    await writeExt4(tree, device, { uuid: UUID })
-    await saveDevice(device, source)
-  })
+const isRoot = process.getuid?.() === 0
+const variants = [
+  [],
+  ['-Enoinline_data,force-inode-extended'],
+  ['--chunksize=4096'],
+  ['--chunksize=65536', '-Eforce-chunk-indexes'],
+  ['-x-1'],
+].map((args) => ({ what: args.join(' '), args }))
 
-  const variants = [
-    [],
-    ['-Enoinline_data,force-inode-extended'],
-    ['--chunksize=4096'],
-    ['--chunksize=65536', '-Eforce-chunk-indexes'],
-    ['-x-1'],
-  ]
-  test.each(variants.map((args) => [args.join(' '), args] as const))(
-    '%s reads back equal',
-    async (_, args) => {
-      await withLoopMount(source, { type: 'ext4', options: 'noload' }, async (mounted) => {
-        await rm(image, { force: true })
-        await runOk('mkfs.erofs', [...args, `-U${UUID}`, image, mounted])
-        expect(await differences(await expected(mounted, args), await read(await readFile(image)))).toEqual(
-          [],
-        )
-      })
-    },
-  )
-
-  test.runIf(requireOracleRoot('mkfs.erofs'))('of a newer release reads back equal', async () => {
-    await withLoopMount(source, { type: 'ext4', options: 'noload' }, async (mounted) => {
-      const script = 'mkfs.erofs --quiet /run/image /work >&2; cat /run/image'
-      const { bytes } = await runOkInOracleRoot(mounted, 'sh', ['-ec', script])
-      expect(await differences(await expected(mounted, []), await read(bytes))).toEqual([])
-    })
-  })
-
-  async function read(bytes: Uint8Array): Promise<FileTree> {
-    const tree = await (await readErofs(memorySource(bytes))).tree()
-    tree.root.entries.delete('lost+found')
-    return tree
-  }
-
-  /** What mkfs.erofs takes from a folder: no lost+found, and with `-x-1` no attributes. */
-  async function expected(mounted: string, args: readonly string[]): Promise<FileTree> {
-    const tree = await readHostTree(mounted)
-    tree.root.entries.delete('lost+found')
+reverseCompliance({
+  name: 'mkfs.erofs',
+  isPossible: isRoot && requireTool('mkfs.erofs'),
+  variants,
+  tree: foreignTree(),
+  async make(folder, image, args) {
+    await runOk('mkfs.erofs', [...args, `-U${UUID}`, image, folder])
+  },
+  read: async (source) => (await readErofs(source)).tree(),
+  expected(tree, args) {
     if (args.includes('-x-1')) for (const { inode } of walkTree(tree)) inode.xattrs = new Map()
     return tree
-  }
+  },
+})
+
+reverseCompliance({
+  name: 'mkfs.erofs of a newer release',
+  isPossible: requireOracleRoot('mkfs.erofs'),
+  variants: [{ what: '', args: [] }],
+  tree: foreignTree(),
+  async make(folder, image) {
+    const script = 'mkfs.erofs --quiet /run/image /work >&2; cat /run/image'
+    writeFileSync(image, (await runOkInOracleRoot(folder, 'sh', ['-ec', script])).bytes)
+  },
+  read: async (source) => (await readErofs(source)).tree(),
 })
 
 describe.runIf(requireTool('fsck.erofs'))('fsck.erofs', () => {

@@ -295,12 +295,12 @@ export async function differences(
   return lines
 }
 
-/** Writes a device to a file, holes left as holes. */
-export async function saveDevice(device: BlockDevice, path: string): Promise<void> {
+/** Writes a device, or anything that can be read, to a file; holes stay holes. */
+export async function saveDevice(device: ByteSource, path: string): Promise<void> {
   const file = await open(path, 'w')
   try {
     await file.truncate(device.size)
-    for await (const { offset, length } of device.dataRanges()) {
+    for await (const { offset, length } of device.dataRanges?.() ?? [{ offset: 0, length: device.size }]) {
       let position = offset
       for await (const chunk of streamSource(device, { offset, length })) {
         await file.write(chunk, 0, chunk.length, position)
