@@ -1,4 +1,5 @@
 import type { CompressionFormat, DecompressOptions } from './codec/format.ts'
+import type { CipherDirection } from './codec/xts.ts'
 import type { ZstdOptions } from './codec/zstd-block.ts'
 
 /** An incremental digest. `digest` ends it. */
@@ -61,6 +62,18 @@ export interface Runtime {
    * @throws FormatError where no frame is, or one is damaged or yields more
    */
   unzstd(data: Uint8Array, size: number): Promise<Uint8Array>
+  /**
+   * XTS-AES over whole sectors, as `xts` describes the arguments. Left out where the host has no AES of its
+   * own: a package that encrypts (`@bootable/disk/luks`) brings a portable one along, and all others are
+   * spared it.
+   */
+  aesXts?(
+    key: Uint8Array,
+    direction: CipherDirection,
+    sectorSize: number,
+    firstSector: number,
+    data: Uint8Array,
+  ): Promise<Uint8Array>
 }
 
 /** The option under which a runtime is handed over. */

@@ -3,6 +3,8 @@ import type { ByteRange } from './source.ts'
 /** A set of byte positions, kept as ascending ranges that neither overlap nor touch. */
 export interface RangeSet {
   add(offset: number, length: number): void
+  /** Whether any of these positions is in the set. */
+  overlaps(offset: number, length: number): boolean
   ranges(): ByteRange[]
 }
 
@@ -43,6 +45,10 @@ export function createRangeSet(): RangeSet {
       }
       starts.splice(first, after - first, start)
       ends.splice(first, after - first, end)
+    },
+    overlaps(offset, length) {
+      const index = find(offset + 1)
+      return length > 0 && index < starts.length && (starts[index] as number) < offset + length
     },
     ranges() {
       return starts.map((offset, index) => ({ offset, length: (ends[index] as number) - offset }))

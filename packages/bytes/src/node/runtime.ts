@@ -6,10 +6,12 @@ import zlib from 'node:zlib'
 import type { CompressionFormat, DecompressOptions } from '../codec/format.ts'
 import { limitOutput } from '../codec/limit.ts'
 import { portableRuntime } from '../codec/portable.ts'
+import { xts } from '../codec/xts.ts'
 import { checkZstdBlock, decodeZstdBlock } from '../codec/zstd-block.ts'
 import { zstdError } from '../codec/zstd-frame.ts'
 import { FormatError } from '../errors.ts'
 import type { Runtime } from '../runtime.ts'
+import { nativeAes } from './aes.ts'
 import { compressInPool } from './zstd-pool.ts'
 
 /** Chunks of this size keep the thread pool busy and the event loop quiet. */
@@ -76,6 +78,9 @@ export const nodeRuntime: Runtime = {
     return compressInPool(data, checkZstdBlock(data, options))
   },
   unzstd: (data, size) => decodeZstdBlock(data, size, decodeFrame),
+  async aesXts(key, direction, sectorSize, firstSector, data) {
+    return xts(nativeAes, key, direction, sectorSize, firstSector, data)
+  },
 }
 
 /** In the thread pool, where Node can. */
