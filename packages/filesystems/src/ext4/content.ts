@@ -1,5 +1,6 @@
-import type { ByteRange, ByteSource, GatherPiece } from '@bootable/bytes'
-import { checkRead, gather, memorySource, sliceSource } from '@bootable/bytes'
+import type { ByteSource } from '@bootable/bytes'
+import { memorySource, sliceSource } from '@bootable/bytes'
+import { mappedSource } from '../content/mapped.ts'
 import { type BlockMap, inlineExtents, resolveExtents, type Volume } from './blocks.ts'
 import type { Extent } from './extents.ts'
 
@@ -21,52 +22,5 @@ export function fileContent(volume: Volume, map: BlockMap): ByteSource {
     resolved ??= known ? Promise.resolve(known) : resolveExtents(volume, map, new Set())
     return resolved
   }
-  return mappedSource(volume, map.size, extents)
-}
-
-/** A source whose bytes lie in extents; what lies in none is zero. */
-function mappedSource(
-  { source, superblock: { blockSize } }: Volume,
-  size: number,
-  resolve: () => Promise<readonly Extent[]>,
-): ByteSource {
-  return {
-    size,
-    async read(offset, target) {
-      checkRead(size, offset, target.length, 'ext4 file')
-      const extents = await resolve()
-      target.fill(0)
-      const end = offset + target.length
-      const pieces: GatherPiece[] = []
-      for (let index = firstEndingAfter(extents, offset / blockSize); index < extents.length; index++) {
-        const { logical, physical, length } = extents[index] as Extent
-        const from = Math.max(offset, logical * blockSize)
-        const to = Math.min(end, (logical + length) * blockSize)
-        if (logical * blockSize >= end) break
-        const piece = target.subarray(from - offset, to - offset)
-        pieces.push({ source, offset: physical * blockSize + from - logical * blockSize, target: piece })
-      }
-      await gather(pieces)
-    },
-    async *dataRanges(): AsyncGenerator<ByteRange> {
-      for (const { logical, length } of await resolve()) {
-        const offset = logical * blockSize
-        const end = Math.min(offset + length * blockSize, size)
-        if (offset < end) yield { offset, length: end - offset }
-      }
-    },
-  }
-}
-
-/** Index of the first extent that ends behind a block of the file. */
-function firstEndingAfter(extents: readonly Extent[], block: number): number {
-  let low = 0
-  let high = extents.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    const { logical, length } = extents[middle] as Extent
-    if (logical + length <= block) low = middle + 1
-    else high = middle
-  }
-  return low
+  return mappedSource(volume.source, blockSize, map.size, extents)
 }

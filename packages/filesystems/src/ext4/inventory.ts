@@ -1,6 +1,7 @@
 import type { Directory, FileTree, Inode } from '@bootable/tree'
 import { createDirectory, sortedEntries, statMode } from '@bootable/tree'
 import { MAX_MAJOR, MAX_MINOR } from '../content/device-number.ts'
+import { utf8Length } from '../content/utf8-length.ts'
 import { type DirectoryEntry, type DirectoryPlan, planDirectory } from './directory.ts'
 import { ext4Error } from './errors.ts'
 import { EXT4_GOOD_OLD_FIRST_INO, EXT4_LINK_MAX, EXT4_NAME_LEN, EXT4_ROOT_INO } from './format.ts'
@@ -153,18 +154,6 @@ function nameLength(name: string, path: string): number {
 
 function nameError(path: string, message: string): Error {
   return ext4Error('EXT4_NAME_INVALID', `/${path} ${message}`, { details: { path } })
-}
-
-/** Bytes of a text as UTF-8, without making them: one name in a thousand is not ASCII. */
-function utf8Length(text: string): number {
-  let length = text.length
-  for (let index = 0; index < text.length; index++) {
-    const unit = text.charCodeAt(index)
-    if (unit < 0x80) continue
-    // A surrogate is two units and four bytes a pair.
-    length += unit < 0x800 || (unit >= 0xd800 && unit < 0xe000) ? 1 : 2
-  }
-  return length
 }
 
 function contentBlocks(inode: Inode, path: string, blockSize: number): number {
