@@ -42,7 +42,10 @@ export interface Runtime {
     input: AsyncIterable<Uint8Array>,
     options?: DecompressOptions,
   ): AsyncIterable<Uint8Array>
-  /** Compresses a stream as one gzip member without a time stamp. */
+  /**
+   * Compresses a stream as one gzip member without a time stamp. `nodeRuntime` compresses its MiBs side by
+   * side; chunks that are `ZERO_CHUNK`, which `streamSparse` yields for holes, cost it nothing.
+   */
   gzip(input: AsyncIterable<Uint8Array>, options?: { readonly level?: number }): AsyncIterable<Uint8Array>
   /** Compresses one block as headerless deflate (RFC 1951). */
   deflateRaw(data: Uint8Array, options?: DeflateOptions): Promise<Uint8Array>

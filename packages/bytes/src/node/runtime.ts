@@ -12,6 +12,7 @@ import { zstdError } from '../codec/zstd-frame.ts'
 import { FormatError } from '../errors.ts'
 import type { Runtime } from '../runtime.ts'
 import { nativeAes } from './aes.ts'
+import { gzipBlocks } from './gzip.ts'
 import { compressInPool } from './zstd-pool.ts'
 
 /** Chunks of this size keep the thread pool busy and the event loop quiet. */
@@ -56,12 +57,7 @@ export const nodeRuntime: Runtime = {
     }
     return portableRuntime.decompress(format, input, options)
   },
-  gzip(input, options = {}) {
-    // zlib leaves the header's time zero and its OS byte fixed by the platform; see normaliseHeader.
-    return normaliseHeader(
-      compress(zlib.createGzip({ level: options.level ?? 6, chunkSize: CHUNK_SIZE }), input),
-    )
-  },
+  gzip: gzipBlocks,
   async deflateRaw(data, { level = 6, windowBits = 15 } = {}) {
     return new Uint8Array(await deflateRaw(data, { level, windowBits }))
   },
@@ -139,31 +135,6 @@ async function* transform(
     )
   } finally {
     decoder.destroy()
-  }
-}
-
-async function* compress(
-  encoder: Transform,
-  input: AsyncIterable<Uint8Array>,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const feeding = pipeline(Readable.from(input, { objectMode: true, highWaterMark: 1 }), encoder)
-  feeding.catch(() => {})
-  try {
-    for await (const chunk of encoder as AsyncIterable<Buffer>) yield chunk
-  } finally {
-    encoder.destroy()
-  }
-}
-
-/** Byte 9 of a gzip header names the operating system (RFC 1952, 2.3.1); the same bytes on every host need one value. */
-async function* normaliseHeader(
-  chunks: AsyncGenerator<Uint8Array, void, undefined>,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  let first = true
-  for await (const chunk of chunks) {
-    if (first && chunk.length > 9) chunk[9] = 0xff
-    first = false
-    yield chunk
   }
 }
 
