@@ -21,3 +21,5 @@ export type SystemErrorCode =
   | 'FILE_INVALID'
   /** Automatic updates are to be on, and the image has no timer for them. */
   | 'UPDATES_MISSING'
+  /** Filesystems that the system could not mount where they should be; `details.problems`. */
+  | 'MOUNT_POINT_INVALID'

@@ -1,5 +1,6 @@
 import type { FileTree } from '@bootable/tree'
 import type { Architecture } from './architecture.ts'
+import { encryptedVolumes, isMountedByInitrd } from './crypttab.ts'
 import { listFiles } from './edit.ts'
 import type { InstallConfiguration } from './install-configuration.ts'
 import type { InstalledSystem } from './installed-system.ts'
@@ -70,10 +71,14 @@ export function splitKernelArguments(text: string): string[] {
 }
 
 /**
- * The whole command line of a system on its filesystems, in the order of bootc: `root=`, `rootflags=`, `rw`,
- * `boot=` for ostree (its initramfs looks for the boot filesystem), each unless `karg-deletes` names it; the
- * arguments of the system, those left out that stand there already with the same value; last what the boot
- * entry of its layout asks for (`ostree=`).
+ * The whole command line of a system on its filesystems, in the order of bootc: what the initramfs has to open
+ * (`rd.luks.uuid=`, `rd.lvm.lv=`), `root=`, `rootflags=`, `rw`, `boot=` for ostree (its initramfs looks for the
+ * boot filesystem), each unless `karg-deletes` names it; the arguments of the system, those left out that stand
+ * there already with the same value; last what the boot entry of its layout asks for (`ostree=`).
+ *
+ * The root is named by the uuid of its filesystem also where it lies in LUKS or LVM, as bootc and dracut want
+ * it: udev knows that as soon as the volumes are open. Of a btrfs, `subvol` and `compress` go into `rootflags`,
+ * since nothing remounts the root in the ostree layout.
  *
  * @param mounts the filesystems of the finished disk; `/` and `/boot` matter
  */
@@ -86,10 +91,11 @@ export function composeKernelArguments(
   const boot = mounts.find(({ path }) => path === '/boot')
   const rootSpec = rootMountSpec ?? (root && `UUID=${root.uuid}`)
   const bootSpec = system.layout === 'ostree' ? (bootMountSpec ?? (boot && `UUID=${boot.uuid}`)) : undefined
-  const subvolume = root?.options.split(',').find((option) => option.startsWith('subvol='))
+  const flags = root?.options.split(',').filter((option) => /^(?:subvol|compress)=/.test(option)) ?? []
   const front = [
+    ...openedByInitrd(mounts),
     ...(rootSpec ? [`root=${rootSpec}`] : []),
-    ...(subvolume ? [`rootflags=${subvolume}`] : []),
+    ...(flags.length > 0 ? [`rootflags=${flags.join(',')}`] : []),
     'rw',
     ...(bootSpec ? [`boot=${bootSpec}`] : []),
   ]
@@ -101,6 +107,18 @@ export function composeKernelArguments(
       (word) => !replaced.has(word.split('=', 1)[0]),
     ),
     ...last,
+  ]
+}
+
+/** What dracut.cmdline(7) and systemd-cryptsetup-generator(8) have for devices that are no partitions. */
+function openedByInitrd(mounts: readonly MountPoint[]): string[] {
+  const encrypted = encryptedVolumes(mounts).filter(({ isInitrd }) => isInitrd)
+  const logical = mounts
+    .filter(isMountedByInitrd)
+    .flatMap(({ layers = [] }) => layers.flatMap((layer) => (layer.type === 'lvm' ? layer : [])))
+  return [
+    ...encrypted.map(({ uuid }) => `rd.luks.uuid=${uuid}`),
+    ...logical.map(({ group, volume }) => `rd.lvm.lv=${group}/${volume}`),
   ]
 }
 

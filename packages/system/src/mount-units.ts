@@ -8,9 +8,9 @@ export interface Unit {
 }
 
 /** The mount or swap unit of a filesystem (systemd.mount(5), systemd.swap(5)), as osbuild writes it. */
-export function mountUnit({ path, type, uuid, options }: MountPoint): Unit {
-  // The links of udev are lower case, but for FAT, whose serial number is printed in capitals.
-  const device = `/dev/disk/by-uuid/${type === 'vfat' ? uuid.toUpperCase() : uuid.toLowerCase()}`
+export function mountUnit(mount: MountPoint): Unit {
+  const { path, type, options } = mount
+  const device = devicePath(mount)
   const swap = type === 'swap'
   const section = swap
     ? ['[Swap]', `What=${device}`]
@@ -25,6 +25,20 @@ export function mountUnit({ path, type, uuid, options }: MountPoint): Unit {
     name: swap ? `${escapePath(device)}.swap` : `${escapePath(path)}.mount`,
     text: sections.map((lines) => `${lines.join('\n')}\n\n`).join(''),
   }
+}
+
+/**
+ * A piece of the unit of a filesystem's device (systemd.device(5)): the machine waits for it without end, as
+ * somebody has to type a passphrase first. The name is a path below the folder of units.
+ */
+export function waitingDevice(mount: MountPoint): Unit {
+  const name = `${escapePath(devicePath(mount))}.device.d/50-passphrase.conf`
+  return { name, text: '[Unit]\nJobRunningTimeoutSec=infinity\n' }
+}
+
+/** The links of udev are lower case, but for FAT, whose serial number is printed in capitals. */
+function devicePath({ type, uuid }: MountPoint): string {
+  return `/dev/disk/by-uuid/${type === 'vfat' ? uuid.toUpperCase() : uuid.toLowerCase()}`
 }
 
 /** A path as the name of a unit (systemd.unit(5), "string escaping for inclusion in unit names"). */

@@ -7,7 +7,7 @@ import {
   splitKernelArguments,
 } from '../src/index.ts'
 import { treeOf } from './image.ts'
-import { BTRFS, EFI, ROOT, XBOOTLDR } from './mount-points.ts'
+import { BTRFS, EFI, ROOT, SWAP, XBOOTLDR } from './mount-points.ts'
 
 const EMPTY = { kargs: [], kargDeletes: [] }
 
@@ -100,10 +100,35 @@ describe('kernel arguments', () => {
   it('get boot= for ostree and rootflags= for a subvolume', () => {
     expect(composeKernelArguments({ ...system, layout: 'ostree' }, [BTRFS, XBOOTLDR]).slice(0, 4)).toEqual([
       `root=UUID=${BTRFS.uuid}`,
-      'rootflags=subvol=root',
+      'rootflags=subvol=root,compress=zstd:1',
       'rw',
       `boot=UUID=${XBOOTLDR.uuid}`,
     ])
+  })
+
+  it('say what the initramfs has to open, and nothing of what can wait', () => {
+    const luks = { type: 'luks', uuid: '11111111-0000-4000-8000-000000000000' } as const
+    const data = { type: 'luks', uuid: '22222222-0000-4000-8000-000000000000' } as const
+    const lvm = { type: 'lvm', group: 'vg00', volume: 'rootlv' } as const
+    const root = { ...ROOT, layers: [luks, lvm] }
+    const others = [
+      { ...ROOT, path: '/var/data', layers: [data] },
+      { ...SWAP, layers: [luks, { ...lvm, volume: 'swaplv' }] },
+    ]
+    expect(composeKernelArguments(system, [root, ...others]).slice(0, 4)).toEqual([
+      `rd.luks.uuid=${luks.uuid}`,
+      'rd.lvm.lv=vg00/rootlv',
+      `root=UUID=${ROOT.uuid}`,
+      'rw',
+    ])
+    const usr = { ...ROOT, path: '/usr', layers: [luks, { ...lvm, volume: 'usrlv' }] }
+    expect(composeKernelArguments(system, [root, usr]).slice(0, 3)).toEqual([
+      `rd.luks.uuid=${luks.uuid}`,
+      'rd.lvm.lv=vg00/rootlv',
+      'rd.lvm.lv=vg00/usrlv',
+    ])
+    const installConfiguration = { kargs: [], kargDeletes: ['rd.luks.uuid', 'rd.lvm.lv'] }
+    expect(composeKernelArguments({ ...system, installConfiguration }, [root])[0]).toMatch(/^root=/)
   })
 
   it('heed the mount specifications of the image', () => {

@@ -1,7 +1,8 @@
-import { lookup } from '@bootable/tree'
+import { BootableError } from '@bootable/bytes'
+import { createFile, createSymlink, lookup, putInode } from '@bootable/tree'
 import { describe, expect, it } from 'vitest'
-import type { InstalledSystem } from '../src/index.ts'
-import { mergeFstab, mountUnit, sysrootPath, writeMounts } from '../src/index.ts'
+import type { InstalledSystem, MountPoint } from '../src/index.ts'
+import { checkMountPoints, mergeFstab, mountUnit, sysrootPath, writeMounts } from '../src/index.ts'
 import { CLOCK, textOf, treeOf } from './image.ts'
 import { BTRFS, EFI, ROOT, SWAP, XBOOTLDR } from './mount-points.ts'
 
@@ -114,6 +115,137 @@ WantedBy=multi-user.target
     const plain = system('plain')
     await writeMounts(plain, [ROOT], { clock: CLOCK, style: 'none' })
     expect(lookup(plain.sysroot, 'etc')).toBeUndefined()
+  })
+})
+
+const CRYPT = '11111111-0000-4000-8000-000000000000'
+const DATA: MountPoint = {
+  ...ROOT,
+  path: '/var/data',
+  options: 'defaults',
+  layers: [{ type: 'luks', uuid: '22222222-0000-4000-8000-000000000000' }],
+}
+const ENCRYPTED = [
+  { ...ROOT, layers: [{ type: 'luks', uuid: CRYPT } as const] },
+  { ...SWAP, layers: [{ type: 'luks', uuid: CRYPT } as const] },
+  DATA,
+]
+
+describe('encrypted volumes', () => {
+  it('stand in crypttab once each, beside the lines of the image', async () => {
+    const plain = system('plain', {
+      'etc/crypttab': `# mine\nswap /dev/x /dev/urandom\nluks-${CRYPT} UUID=1 none\n`,
+    })
+    await writeMounts(plain, ENCRYPTED, { clock: CLOCK })
+    expect(await textOf(plain.sysroot, 'etc/crypttab')).toBe(
+      '# mine\nswap /dev/x /dev/urandom\n' +
+        `luks-${CRYPT}\tUUID=${CRYPT}\tnone\tluks,x-initrd.attach\n` +
+        'luks-22222222-0000-4000-8000-000000000000\tUUID=22222222-0000-4000-8000-000000000000\tnone\tluks\n',
+    )
+    const fresh = system('plain')
+    await writeMounts(fresh, ENCRYPTED, { clock: CLOCK })
+    expect(lookup(fresh.sysroot, 'etc/crypttab')).toMatchObject({ mode: 0o600, mtime: { seconds: CLOCK } })
+    await writeMounts(fresh, [ROOT], { clock: CLOCK, style: 'none' })
+    const none = system('plain')
+    await writeMounts(none, ENCRYPTED, { clock: CLOCK, style: 'none' })
+    expect(lookup(none.sysroot, 'etc')).toBeUndefined()
+  })
+
+  it('are waited for while somebody types', async () => {
+    const plain = system('plain')
+    await writeMounts(plain, ENCRYPTED, { clock: CLOCK })
+    expect(await textOf(plain.sysroot, 'etc/fstab')).toContain(
+      '\t/var/data\text4\tdefaults,x-systemd.device-timeout=0\t0\t0\n',
+    )
+    const ostree = system('ostree')
+    await writeMounts(ostree, ENCRYPTED, { clock: CLOCK })
+    const device = `dev-disk-by\\x2duuid-${DATA.uuid.replaceAll('-', '\\x2d')}.device.d`
+    expect(await textOf(ostree.sysroot, `etc/systemd/system/${device}/50-passphrase.conf`)).toBe(
+      '[Unit]\nJobRunningTimeoutSec=infinity\n',
+    )
+  })
+})
+
+describe('growing', () => {
+  it('is asked for where the image has the program and nobody else remounts the root', async () => {
+    const program = { 'usr/lib/systemd/systemd-growfs': '' }
+    const plain = system('plain', program)
+    await writeMounts(plain, [ROOT, XBOOTLDR], { clock: CLOCK })
+    const text = await textOf(plain.sysroot, 'etc/fstab')
+    expect(text).toContain('\t/\text4\tdefaults,x-systemd.growfs\t0\t0\n')
+    expect(text).toContain('\t/boot\text4\tdefaults\t0\t0\n')
+    await writeMounts(plain, [ROOT, XBOOTLDR], { clock: CLOCK })
+    expect(await textOf(plain.sysroot, 'etc/fstab')).toBe(text)
+    const ostree = system('ostree', program)
+    await writeMounts(ostree, [ROOT], { clock: CLOCK })
+    expect(await textOf(ostree.sysroot, 'etc/systemd/system/-.mount')).toContain('\nOptions=ro\n')
+  })
+})
+
+describe('the style fstab', () => {
+  it('leaves / out in the ostree layout', async () => {
+    const ostree = system('ostree')
+    await writeMounts(ostree, [ROOT, XBOOTLDR, EFI], { clock: CLOCK, style: 'fstab' })
+    expect(await textOf(ostree.sysroot, 'etc/fstab')).toBe(
+      `UUID=${XBOOTLDR.uuid}\t/boot\text4\tro\t0\t0\n` +
+        'UUID=7B77-95E7\t/boot/efi\tvfat\tumask=0077,shortname=winnt\t0\t2\n',
+    )
+    expect(lookup(ostree.sysroot, 'etc/systemd')).toBeUndefined()
+  })
+})
+
+describe('mount points', () => {
+  const at = (path: string): MountPoint => ({ ...ROOT, path })
+
+  function problems(layout: InstalledSystem['layout'], paths: readonly string[]): string[] {
+    const image = system(layout)
+    putInode(image.root, 'home', createSymlink('var/home'))
+    putInode(image.root, 'var/lock', createSymlink('/run/lock'))
+    putInode(image.root, 'var/file', createFile(''))
+    try {
+      checkMountPoints(image, [...paths.map(at), SWAP])
+    } catch (error) {
+      expect(BootableError.is(error, 'MOUNT_POINT_INVALID')).toBe(true)
+      return (error as Error).message.split('\n')
+    }
+    return []
+  }
+
+  it('are anywhere but behind links and files in the plain layout', () => {
+    expect(problems('plain', ['/', '/boot/efi', '/srv/data', '/var/new/deep'])).toEqual([])
+    expect(problems('plain', ['/home/anna', '/var/lock', '/var/file', '/srv'])).toEqual([
+      '/home/anna cannot be mounted: /home of the image is a link to var/home; name /var/home/anna',
+      '/var/lock cannot be mounted: /var/lock of the image is a link to /run/lock; name /run/lock',
+      '/var/file cannot be mounted: /var/file of the image is a file',
+    ])
+  })
+
+  it('are /boot and what /var has in the ostree layout', () => {
+    expect(problems('ostree', ['/', '/boot', '/boot/efi', '/var', '/var/data'])).toEqual([])
+    expect(problems('ostree', ['/srv', '/boot/grub2'])).toEqual([
+      '/srv cannot be mounted in the ostree layout: / and /boot can, and /var with everything below it',
+      '/boot/grub2 cannot be mounted in the ostree layout: / and /boot can, and /var with everything below it',
+    ])
+  })
+
+  it('need programs of the image where they lie in volumes', () => {
+    const lvm = { ...at('/var'), layers: [{ type: 'lvm', group: 'vg', volume: 'v' } as const] }
+    const bare = checkMountPoints(system('plain'), [DATA, lvm])
+    expect(bare.map(({ message }) => message)).toEqual([
+      'a volume is encrypted, and the image has nothing that opens it',
+      'a filesystem is on a logical volume, and the image has no lvm',
+    ])
+    const tools = {
+      'usr/lib/systemd/system-generators/systemd-cryptsetup-generator': '',
+      'usr/sbin/lvm': '',
+    }
+    expect(checkMountPoints(system('plain', tools), [DATA, lvm])).toEqual([])
+  })
+
+  it('are made in either layout', async () => {
+    const ostree = system('ostree')
+    await writeMounts(ostree, [ROOT, DATA], { clock: CLOCK })
+    expect(lookup(ostree.root, 'var/data')).toMatchObject({ type: 'directory', mtime: { seconds: CLOCK } })
   })
 })
 
