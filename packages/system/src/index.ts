@@ -13,6 +13,7 @@ export { type CustomizeFilesOptions, customizeFiles } from './customize-files.ts
 export * from './customize-system.ts'
 export * from './deploy-plain.ts'
 export { cloneTree, readText } from './edit.ts'
+export * from './embedded-configuration.ts'
 export * from './errors.ts'
 export { mergeFstab } from './fstab.ts'
 export * from './install-configuration.ts'
