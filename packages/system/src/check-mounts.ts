@@ -6,10 +6,8 @@ import type { InstalledSystem, SystemWarning } from './installed-system.ts'
 import type { MountPoint } from './mounts.ts'
 
 /**
- * Refuses mounts that the system could not make. A path must not lead over a symbolic link, since systemd
- * mounts at the place that a link leads to under no other name (systemd.mount(5)). In the ostree layout
- * only `/var` and `/boot` are where filesystems can be put: everything else belongs to the image, and is
- * another one after the next update.
+ * Refuses mounts that the system could not make, by what is in the image. A path must not lead over a symbolic
+ * link, since systemd mounts at the place that a link leads to under no other name (systemd.mount(5)).
  *
  * @returns what the image lacks to open what the filesystems lie in
  * @throws BootableError `MOUNT_POINT_INVALID`, one for all of them
@@ -27,7 +25,7 @@ export function checkMountPoints(system: InstalledSystem, mounts: readonly Mount
   )
 }
 
-function mountPointProblem({ root, layout }: InstalledSystem, path: string): string | undefined {
+function mountPointProblem({ root }: InstalledSystem, path: string): string | undefined {
   const names = splitPath(path)
   for (let depth = 1; depth <= names.length; depth++) {
     const here = names.slice(0, depth).join('/')
@@ -41,9 +39,7 @@ function mountPointProblem({ root, layout }: InstalledSystem, path: string): str
       : `/${[...names.slice(0, depth - 1), inode.target].join('/')}`
     return `cannot be mounted: /${here} of the image is a link to ${inode.target}; name ${target}${rest.join('')}`
   }
-  if (layout !== 'ostree' || path === '/' || names[0] === 'var') return undefined
-  if (path === '/boot' || path === '/boot/efi') return undefined
-  return 'cannot be mounted in the ostree layout: / and /boot can, and /var with everything below it'
+  return undefined
 }
 
 /** Programs by which the running machine opens volumes, where distributions have them. */
