@@ -43,6 +43,24 @@ export const INCOMPAT_DIRTY = 1n << 0n
 export const INCOMPAT_COMPRESSION_TYPE = 1n << 3n
 
 export const COMPRESSION_ZLIB = 0
+export const COMPRESSION_ZSTD = 1
+
+/** Header extension: what the feature bits are called, for a program that has to refuse one. */
+export const EXTENSION_FEATURE_NAMES = 0x6803_f857
+
+/** Kind, bit and name of every feature, as QEMU writes them into each image. */
+export const FEATURE_NAMES: readonly (readonly [kind: 0 | 1 | 2, bit: number, name: string])[] = [
+  [0, 0, 'dirty bit'],
+  [0, 1, 'corrupt bit'],
+  [0, 2, 'external data file'],
+  [0, 3, 'compression type'],
+  [0, 4, 'extended L2 entries'],
+  [1, 0, 'lazy refcounts'],
+  [2, 0, 'bitmaps'],
+  [2, 1, 'raw external data'],
+]
+/** Bytes of one of them, 46 for the name. */
+export const FEATURE_NAME_SIZE = 48
 
 /** Bounds of `cluster_bits` in QEMU: 512 bytes to 2 MiB. */
 export const MIN_CLUSTER_BITS = 9

@@ -1,7 +1,11 @@
-import { type ByteSource, FormatError, type FormatErrorCode, type StructValue } from '@bootable/bytes'
+import { type ByteSource, FormatError, type FormatErrorCode, type StructValue, utf8 } from '@bootable/bytes'
 import {
   COMPRESSION_ZLIB,
+  COMPRESSION_ZSTD,
   ENTRY_SIZE,
+  EXTENSION_FEATURE_NAMES,
+  FEATURE_NAME_SIZE,
+  FEATURE_NAMES,
   HEADER_LENGTH_V2,
   HEADER_LENGTH_V3,
   INCOMPAT_COMPRESSION_TYPE,
@@ -23,6 +27,8 @@ export interface Qcow2Info {
   readonly refcountBits: number
   /** Internal snapshots; they are not looked at. */
   readonly snapshots: number
+  /** How compressed clusters are compressed, if there are any. */
+  readonly compression: 'zlib' | 'zstd'
   /** The refcounts may be stale: the image was not closed. */
   readonly dirty: boolean
 }
@@ -71,6 +77,7 @@ export async function readHeader(source: ByteSource): Promise<CheckedHeader> {
       clusterSize,
       refcountBits: 2 ** header.refcountOrder,
       snapshots: header.nbSnapshots,
+      compression: header.compressionType === COMPRESSION_ZSTD ? 'zstd' : 'zlib',
       dirty: (header.incompatibleFeatures & INCOMPAT_DIRTY) !== 0n,
     },
     clusterBits,
@@ -122,9 +129,28 @@ function refuseUnsupported(header: Header): void {
       `bits 0x${unknown.toString(16)}: external data, extended L2 or newer`,
     )
   }
-  if (header.compressionType !== COMPRESSION_ZLIB) {
-    refuse('compression_type', 0x68, `type ${header.compressionType}; only zlib is known`)
+  const { compressionType } = header
+  if (compressionType !== COMPRESSION_ZLIB && compressionType !== COMPRESSION_ZSTD) {
+    refuse('compression_type', 0x68, `type ${compressionType}; zlib and zstd are known`)
   }
+  // "If the incompatible bit is set, the field must be present and non-zero", and the other way round.
+  const flagged = (header.incompatibleFeatures & INCOMPAT_COMPRESSION_TYPE) !== 0n
+  if (flagged !== (compressionType !== COMPRESSION_ZLIB)) {
+    const text = `type ${compressionType}, and incompatible bit 3 is ${flagged ? 'set' : 'not set'}`
+    throw qcow2Error('FORMAT_INVALID', 'compression_type', 0x68, text)
+  }
+}
+
+/** The header extension with the names of the features. */
+export function featureNames(): Uint8Array {
+  const data = new Uint8Array(8 + FEATURE_NAMES.length * FEATURE_NAME_SIZE)
+  const view = new DataView(data.buffer)
+  view.setUint32(0, EXTENSION_FEATURE_NAMES)
+  view.setUint32(4, data.length - 8)
+  for (const [index, [kind, bit, name]] of FEATURE_NAMES.entries()) {
+    data.set([kind, bit, ...utf8(name)], 8 + index * FEATURE_NAME_SIZE)
+  }
+  return data
 }
 
 /** A FormatError of this format. */

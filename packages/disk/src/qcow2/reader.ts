@@ -1,15 +1,18 @@
 import {
-  type ByteRange,
   type ByteSource,
-  checkRead,
-  type GatherPiece,
-  gather,
   MiB,
   type OperationOptions,
   portableRuntime,
   type RuntimeOptions,
 } from '@bootable/bytes'
-import { createPromiseCache } from './cache.ts'
+import { createPromiseCache } from '../blocks/cache.ts'
+import {
+  type BlockMap,
+  type BlockPlace,
+  type BlockTable,
+  type MappedSource,
+  mappedSource,
+} from '../blocks/mapped-source.ts'
 import {
   ENTRY_SIZE,
   HIGH_COMPRESSED,
@@ -25,18 +28,10 @@ import { compressedOffsetBits } from './layout.ts'
 /** Options of {@link readQcow2}. */
 export interface ReadQcow2Options extends OperationOptions, RuntimeOptions {}
 
-/** The disk in a qcow2 file. */
-export interface Qcow2Source extends ByteSource {
+/** The disk in a qcow2 file. Its data ranges are allocated clusters that are not marked zero. */
+export interface Qcow2Source extends MappedSource {
   readonly info: Qcow2Info
-  /** Allocated clusters that are not marked zero, neighbours joined. */
-  dataRanges(): AsyncIterable<ByteRange>
 }
-
-/** Where one cluster of the disk lies in the file; `undefined` for one that reads as zero. */
-type Mapping =
-  | { readonly type: 'plain'; readonly offset: number }
-  | { readonly type: 'compressed'; readonly offset: number; readonly length: number }
-  | undefined
 
 /** Memory for clusters that were inflated, so that small neighbouring reads inflate once. */
 const INFLATED_CACHE = 8 * MiB
@@ -50,112 +45,57 @@ const L2_CACHE = 8 * MiB
  * compressed data is damaged.
  *
  * @throws FormatError, also for images that refer to other files, encrypted ones, unknown incompatible
- * features and compression other than zlib
+ * features and compression other than zlib and zstd
  */
 export async function readQcow2(source: ByteSource, options: ReadQcow2Options = {}): Promise<Qcow2Source> {
   options.signal?.throwIfAborted()
   const header = await readHeader(source)
-  const { size, clusterSize } = header.info
-  const clusters = await openClusters(source, header, options)
-
-  return {
-    size,
-    info: header.info,
-    async read(offset, target) {
-      checkRead(size, offset, target.length, 'qcow2')
-      const plain: GatherPiece[] = []
-      const compressed: { offset: number; length: number; within: number; part: Uint8Array }[] = []
-      const end = offset + target.length
-      for (let at = offset; at < end; ) {
-        const index = Math.floor(at / clusterSize)
-        const within = at - index * clusterSize
-        const part = target.subarray(at - offset, Math.min(end, (index + 1) * clusterSize) - offset)
-        const mapping = await clusters.map(index)
-        if (!mapping) part.fill(0)
-        else if (mapping.type === 'compressed') compressed.push({ ...mapping, within, part })
-        else {
-          // A last cluster may be cut short by the end of the file; what is missing is zero.
-          const stored = Math.min(part.length, Math.max(0, source.size - mapping.offset - within))
-          plain.push({ source, offset: mapping.offset + within, target: part.subarray(0, stored) })
-          part.fill(0, stored)
-        }
-        at += part.length
-      }
-      const inflating = compressed.map(async ({ offset: from, length, within, part }) => {
-        const cluster = await clusters.inflate(from, length)
-        part.set(cluster.subarray(within, within + part.length))
-      })
-      await Promise.all([gather(plain), ...inflating])
-    },
-    dataRanges: () => clusters.dataRanges(),
-    ...(source.close ? { close: () => source.close?.() ?? Promise.resolve() } : {}),
-  }
-}
-
-interface Clusters {
-  map(index: number): Promise<Mapping>
-  inflate(offset: number, length: number): Promise<Uint8Array>
-  dataRanges(): AsyncGenerator<ByteRange>
+  return { ...mappedSource(source, await openClusters(source, header, options)), info: header.info }
 }
 
 async function openClusters(
   source: ByteSource,
   header: CheckedHeader,
   { runtime = portableRuntime, signal }: ReadQcow2Options,
-): Promise<Clusters> {
-  const { clusterSize, size } = header.info
+): Promise<BlockMap> {
+  const { clusterSize, size, compression } = header.info
   const l1 = await readL1(source, header)
-  const perTable = clusterSize / ENTRY_SIZE
-  const tables = createPromiseCache<DataView>(L2_CACHE / clusterSize)
+  const tables = createPromiseCache<BlockTable>(L2_CACHE / clusterSize)
   const inflated = createPromiseCache<Uint8Array>(INFLATED_CACHE / clusterSize)
 
-  const loadTable = (offset: number): Promise<DataView> =>
-    tables.get(offset, async () => {
-      signal?.throwIfAborted()
-      const table = new Uint8Array(clusterSize)
-      await source.read(offset, table)
-      return new DataView(table.buffer)
-    })
-
-  const decode = (table: DataView, tableOffset: number, entry: number): Mapping =>
-    decodeEntry(table, entry, tableOffset + entry * ENTRY_SIZE, source, header)
+  const loadTable = async (offset: number): Promise<BlockTable> => {
+    signal?.throwIfAborted()
+    const table = new Uint8Array(clusterSize)
+    await source.read(offset, table)
+    const view = new DataView(table.buffer)
+    return { place: (entry) => decodeEntry(view, entry, offset + entry * ENTRY_SIZE, source, header) }
+  }
 
   return {
-    async map(index) {
-      const tableOffset = l1[Math.floor(index / perTable)]
-      if (!tableOffset) return undefined
-      return decode(await loadTable(tableOffset), tableOffset, index % perTable)
+    format: 'qcow2',
+    size,
+    blockSize: clusterSize,
+    blocksPerTable: clusterSize / ENTRY_SIZE,
+    // A last cluster may be cut short by the end of the file; what is missing is zero.
+    shortFile: true,
+    async table(index) {
+      const offset = l1[index]
+      return offset ? tables.get(offset, () => loadTable(offset)) : undefined
     },
-    inflate: (offset, length) =>
+    unpack: ({ offset, length }) =>
       inflated.get(offset, async () => {
         const data = new Uint8Array(length)
         await source.read(offset, data)
-        const cluster = await runtime.inflateRaw(data, clusterSize)
+        const cluster =
+          compression === 'zstd'
+            ? await runtime.unzstd(data, clusterSize)
+            : await runtime.inflateRaw(data, clusterSize)
         if (cluster.length === clusterSize) return cluster
         throw qcow2Error('FORMAT_INVALID', 'compressed cluster', offset, 'it does not fill a cluster', {
           expected: clusterSize,
           actual: cluster.length,
         })
       }),
-    async *dataRanges() {
-      let start = 0
-      let end = 0
-      for (const [tableIndex, tableOffset] of l1.entries()) {
-        if (tableOffset === 0) continue
-        const table = await loadTable(tableOffset)
-        const first = tableIndex * perTable
-        for (let entry = 0; entry < perTable && (first + entry) * clusterSize < size; entry++) {
-          if (!decode(table, tableOffset, entry)) continue
-          const offset = (first + entry) * clusterSize
-          if (offset !== end) {
-            if (end > start) yield { offset: start, length: end - start }
-            start = offset
-          }
-          end = Math.min(size, offset + clusterSize)
-        }
-      }
-      if (end > start) yield { offset: start, length: end - start }
-    },
   }
 }
 
@@ -194,7 +134,7 @@ function decodeEntry(
   at: number,
   source: ByteSource,
   { clusterBits, info }: CheckedHeader,
-): Mapping {
+): BlockPlace {
   const high = table.getUint32(entry * ENTRY_SIZE)
   const low = table.getUint32(entry * ENTRY_SIZE + 4)
   if ((high | low) === 0) return undefined
@@ -204,7 +144,7 @@ function decodeEntry(
     const sectors = ((high & (HIGH_COMPRESSED - 1)) >>> shift) + 1
     const end = Math.min(source.size, (Math.floor(offset / SECTOR) + sectors) * SECTOR)
     if (offset >= end) throw outside('compressed cluster', at, offset, source)
-    return { type: 'compressed', offset, length: end - offset }
+    return { type: 'packed', offset, length: end - offset }
   }
   if ((high & HIGH_RESERVED) !== 0 || (low & ~LOW_OFFSET_MASK & ~LOW_ZERO) !== 0) {
     throw qcow2Error('FORMAT_INVALID', 'L2 entry', at, 'reserved bits are set')

@@ -2,14 +2,26 @@ import {
   alignUp,
   type ByteSink,
   type ByteSource,
-  type CoalescingWriter,
-  createCoalescingWriter,
+  concatBytes,
   type OperationOptions,
   portableRuntime,
   type RuntimeOptions,
 } from '@bootable/bytes'
-import { COMPRESSION_ZLIB, HIGH_COMPRESSED, HIGH_COPIED, MAGIC, Qcow2Header, SECTOR } from './format.ts'
-import { createLimit } from './in-flight.ts'
+import { createAppender } from '../blocks/append.ts'
+import { findData } from '../blocks/runs.ts'
+import { forEachWindow, type LoadedBlock } from '../blocks/windows.ts'
+import {
+  COMPRESSION_ZLIB,
+  COMPRESSION_ZSTD,
+  HIGH_COMPRESSED,
+  HIGH_COPIED,
+  INCOMPAT_COMPRESSION_TYPE,
+  MAGIC,
+  Qcow2Header,
+  SECTOR,
+  WINDOW_BITS,
+} from './format.ts'
+import { featureNames } from './header.ts'
 import {
   type Allocator,
   CLUSTER_BITS,
@@ -20,17 +32,18 @@ import {
   REFCOUNT_ORDER,
   setEntry,
 } from './layout.ts'
-import { cutWindows, deflateCluster, findData, type LoadedCluster, loadWindow } from './windows.ts'
 
 /** Options of {@link writeQcow2}. */
 export interface WriteQcow2Options extends OperationOptions, RuntimeOptions {
+  /** Compresses the clusters that become shorter by it, as `qemu-img convert -c` does. @defaultValue true */
+  readonly compress?: boolean
   /**
-   * Compresses the clusters that become shorter by it, as `qemu-img convert -c` does. qcow2 calls the
-   * method zlib; the data is headerless deflate.
-   * @defaultValue true
+   * What qcow2 calls zlib is headerless deflate, which every version of QEMU reads; zstd, faster and
+   * smaller, needs 5.1.
+   * @defaultValue 'zlib'
    */
-  readonly compress?: boolean | 'zlib'
-  /** 1 (fast) to 9 (small). @defaultValue 6, as QEMU */
+  readonly compression?: 'zlib' | 'zstd'
+  /** 1 (fast) to 9 (small), to 19 with zstd. @defaultValue as QEMU: 6 for zlib, 3 for zstd */
   readonly level?: number
   /** Clusters being compressed at a time. The bytes do not depend on it. @defaultValue 8 */
   readonly concurrency?: number
@@ -60,22 +73,17 @@ export async function writeQcow2(
   target: ByteSink,
   options: WriteQcow2Options = {},
 ): Promise<Qcow2Summary> {
-  const { signal, onProgress } = options
-  const runs = await findData(source)
-  const total = runs.reduce((sum, run) => sum + run.count * CLUSTER_SIZE, 0)
-  const image = createImage(alignUp(source.size, SECTOR), target)
-  onProgress?.({ type: 'start', id: 'qcow2', label: 'qcow2', unit: 'bytes', total })
-  let done = 0
+  const { compress = true, compression = 'zlib', concurrency = 8 } = options
+  const image = createImage(alignUp(source.size, SECTOR), target, compression)
+  const pack = compress ? createPack(options) : undefined
   try {
-    for await (const { clusters, length } of prepareWindows(source, runs, options)) {
-      await image.add(clusters)
-      done += length
-      onProgress?.({ type: 'advance', id: 'qcow2', done, total })
-    }
-    signal?.throwIfAborted()
-    const summary = await image.finish()
-    onProgress?.({ type: 'end', id: 'qcow2' })
-    return summary
+    await forEachWindow(
+      source,
+      await findData(source),
+      { ...options, id: 'qcow2', blocksPerTable: L2_ENTRIES, concurrency, pack },
+      image.add,
+    )
+    return await image.finish()
   } catch (error) {
     // No write may be under way when the caller takes the file back.
     await image.settle()
@@ -83,55 +91,27 @@ export async function writeQcow2(
   }
 }
 
-interface PreparedWindow {
-  readonly clusters: readonly LoadedCluster[]
-  /** Bytes of the disk that the window stands for. */
-  readonly length: number
-}
-
-/** Windows in order, each ready to be written; the next is read and compressed meanwhile. */
-async function* prepareWindows(
-  source: ByteSource,
-  runs: Awaited<ReturnType<typeof findData>>,
-  options: WriteQcow2Options,
-): AsyncGenerator<PreparedWindow> {
-  const { compress = true, level = 6, concurrency = 8, runtime = portableRuntime, signal } = options
-  const limit = createLimit(concurrency)
-  const prepare = async (window: Parameters<typeof loadWindow>[1]): Promise<PreparedWindow> => {
-    const length = window.reduce((sum, run) => sum + run.count * CLUSTER_SIZE, 0)
-    const clusters = await loadWindow(source, window)
-    if (!compress) return { clusters, length }
-    const deflate = (cluster: LoadedCluster): Promise<LoadedCluster> =>
-      limit(async () => {
-        signal?.throwIfAborted()
-        return deflateCluster(cluster, runtime, level)
-      })
-    return { clusters: await Promise.all(clusters.map(deflate)), length }
-  }
-
-  let pending: Promise<PreparedWindow> | undefined
-  try {
-    for (const window of cutWindows(runs)) {
-      signal?.throwIfAborted()
-      const ready = pending
-      pending = prepare(window)
-      pending.catch(() => {}) // told by the await below
-      if (ready) yield await ready
-    }
-    if (pending) yield await pending
-  } finally {
-    await pending?.catch(() => {})
+/** Compresses one cluster the way QEMU reads it; without result where that saves nothing. */
+function createPack(options: WriteQcow2Options): (data: Uint8Array) => Promise<Uint8Array | undefined> {
+  const { runtime = portableRuntime, compression } = options
+  const zstd = compression === 'zstd'
+  const { level = zstd ? 3 : 6 } = options
+  return async (data) => {
+    const packed = zstd
+      ? await runtime.zstd(data, { level })
+      : await runtime.deflateRaw(data, { level, windowBits: WINDOW_BITS })
+    return packed.length < CLUSTER_SIZE ? packed : undefined
   }
 }
 
 interface Image {
-  add(clusters: readonly LoadedCluster[]): Promise<void>
+  add(clusters: readonly LoadedBlock[]): Promise<void>
   finish(): Promise<Qcow2Summary>
   /** Waits for what is being written. */
   settle(): Promise<void>
 }
 
-function createImage(size: number, target: ByteSink): Image {
+function createImage(size: number, target: ByteSink, compression: 'zlib' | 'zstd'): Image {
   const output = createOutput(target)
   const { allocator } = output
   const l1 = new Uint8Array(Math.ceil(size / (CLUSTER_SIZE * L2_ENTRIES)) * 8)
@@ -161,15 +141,15 @@ function createImage(size: number, target: ByteSink): Image {
       if (!first) return
       const view = await openTable(Math.floor(first.index / L2_ENTRIES))
       // Compressed clusters first, packed; then the others: one gap a window instead of one a change.
-      for (const { index, deflated } of clusters) {
-        if (!deflated) continue
-        const { high, low } = compressedEntry(await output.bytes(deflated), deflated.length)
+      for (const { index, packed } of clusters) {
+        if (!packed) continue
+        const { high, low } = compressedEntry(await output.bytes(packed), packed.length)
         view.setUint32((index % L2_ENTRIES) * 8, (HIGH_COMPRESSED | high) >>> 0)
         view.setUint32((index % L2_ENTRIES) * 8 + 4, low)
         compressed++
       }
-      for (const { index, data, deflated } of clusters) {
-        if (!deflated) setCopied(view, index % L2_ENTRIES, await output.clusters(data))
+      for (const { index, data, packed } of clusters) {
+        if (!packed) setCopied(view, index % L2_ENTRIES, await output.clusters(data))
       }
       written += clusters.length
     },
@@ -182,6 +162,7 @@ function createImage(size: number, target: ByteSink): Image {
       const header = Qcow2Header.encode({
         magic: MAGIC,
         version: 3,
+        incompatibleFeatures: compression === 'zstd' ? INCOMPAT_COMPRESSION_TYPE : 0n,
         clusterBits: CLUSTER_BITS,
         size,
         l1Size: l1.length / 8,
@@ -190,10 +171,10 @@ function createImage(size: number, target: ByteSink): Image {
         refcountTableClusters: refcounts.tableClusters,
         refcountOrder: REFCOUNT_ORDER,
         headerLength: Qcow2Header.size,
-        compressionType: COMPRESSION_ZLIB,
+        compressionType: compression === 'zstd' ? COMPRESSION_ZSTD : COMPRESSION_ZLIB,
       })
-      // The rest of the first cluster stays zero: an empty list of header extensions.
-      await target.write(0, header)
+      // The rest of the first cluster stays zero, which ends the list of header extensions.
+      await target.write(0, concatBytes([header, featureNames()]))
       return { size, fileSize: allocator.end, clusters: written, compressed }
     },
     settle: () => output.flush().catch(() => {}),
@@ -214,36 +195,27 @@ interface Output {
   flush(): Promise<void>
 }
 
-/** The file behind its header, written without a gap so that the target sees large writes only. */
+/** The file behind its header. */
 function createOutput(target: ByteSink): Output {
-  const writer: CoalescingWriter = createCoalescingWriter(target)
   const allocator = createAllocator(CLUSTER_SIZE)
-  const zeros = new Uint8Array(CLUSTER_SIZE)
-  let position = allocator.end
-
-  async function write(offset: number, data: Uint8Array): Promise<void> {
-    if (position < offset) await writer.write(position, zeros.subarray(0, offset - position))
-    await writer.write(offset, data)
-    position = offset + data.length
-  }
-
+  const file = createAppender(target, allocator.end)
   return {
     allocator,
     async bytes(data) {
       const offset = allocator.bytes(data.length)
-      await write(offset, data)
+      await file.put(offset, data)
       return offset
     },
     async clusters(data) {
       const offset = allocator.clusters(Math.ceil(data.length / CLUSTER_SIZE))
-      await write(offset, data)
+      await file.put(offset, data)
       return offset
     },
     async refcounts() {
       const { offset, data, tableClusters } = allocator.seal()
-      await write(offset, data)
+      await file.put(offset, data)
       return { offset, tableClusters }
     },
-    flush: () => writer.flush(),
+    flush: () => file.flush(),
   }
 }

@@ -241,7 +241,8 @@ describe('damaged images', () => {
     ['external data', 0x4f, 4, 'FORMAT_UNSUPPORTED'],
     ['extended L2 entries', 0x4f, 16, 'FORMAT_UNSUPPORTED'],
     ['a short header', 0x67, 80, 'FORMAT_INVALID'],
-    ['zstd', 0x68, 1, 'FORMAT_UNSUPPORTED'],
+    ['another compression', 0x68, 2, 'FORMAT_UNSUPPORTED'],
+    ['zstd without its bit', 0x68, 1, 'FORMAT_INVALID'],
   ]
   test.each(refusals)('%s is refused', async (_, offset, value, code) => {
     const bytes = await sample()

@@ -1,0 +1,6 @@
+export type { ContainerErrorCode } from '../blocks/errors.ts'
+export type { VmdkAdapterType } from './descriptor.ts'
+export { isVmdk } from './detect.ts'
+export type { VmdkInfo } from './header.ts'
+export { type ReadVmdkOptions, readVmdk, type VmdkSource } from './reader.ts'
+export { type VmdkSummary, type WriteVmdkOptions, writeVmdk } from './writer.ts'
