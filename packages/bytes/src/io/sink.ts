@@ -1,4 +1,5 @@
 import { checkRead } from './bounds.ts'
+import { createCoalescingWriter } from './coalesce.ts'
 import { memoryDevice } from './memory.ts'
 import type { BlockDevice, ByteSource } from './source.ts'
 
@@ -35,4 +36,32 @@ export function memorySink(capacity = 2 ** 40): MemorySink {
     source: () => ({ ...sink }),
   }
   return sink
+}
+
+/**
+ * Writes a stream to the front of a sink, which then has its length.
+ * @param look sees every chunk before it is written
+ * @returns the length in bytes
+ */
+export async function writeChunks(
+  target: ByteSink,
+  chunks: AsyncIterable<Uint8Array>,
+  look: (chunk: Uint8Array) => void = () => {},
+): Promise<number> {
+  const writer = createCoalescingWriter(target)
+  let length = 0
+  try {
+    for await (const chunk of chunks) {
+      look(chunk)
+      await writer.write(length, chunk)
+      length += chunk.length
+    }
+    await writer.flush()
+  } catch (error) {
+    // No write may be under way when the caller takes the sink back.
+    await writer.flush().catch(() => {})
+    throw error
+  }
+  await target.truncate(length)
+  return length
 }

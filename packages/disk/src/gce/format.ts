@@ -1,0 +1,2 @@
+/** The name that Compute Engine asks for. */
+export const MEMBER = 'disk.raw'

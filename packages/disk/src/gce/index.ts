@@ -1,0 +1,2 @@
+export { readGce } from './reader.ts'
+export { type GceSummary, type WriteGceOptions, writeGce } from './writer.ts'
