@@ -6,7 +6,8 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { type Cost, measure, median } from './measure.ts'
+import { type Cost, measure } from './measure.ts'
+import { measureInTurns, measureScript, printTable, type Subjects } from './report.ts'
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -21,7 +22,6 @@ const fixture = positionals[0]
 if (fixture === undefined) throw new Error('which fixture? npm run bench -- FOLDER')
 
 const bootable = new URL('../packages/cli/bin/bootable.js', import.meta.url).pathname
-const floor = new URL('./floor.mjs', import.meta.url).pathname
 const image = join(fixture, 'image.oci.tar')
 const folder = mkdtempSync(join(tmpdir(), 'bootable-bench-'))
 const cache = join(folder, 'cache')
@@ -31,8 +31,8 @@ function build(type: string, layers: readonly string[]): Promise<Cost> {
   return measure(process.execPath, [bootable, ...flags, `oci-archive:${image}`])
 }
 
-const subjects: Record<string, () => Promise<Cost>> = {
-  floor: () => measure(process.execPath, [floor, join(fixture, 'oci')]),
+const subjects: Subjects = {
+  floor: () => measureScript('./floor.mjs', [join(fixture, 'oci')]),
   'raw, cold': () => build('raw', ['--no-cache']),
   'raw, cold, filling a kept cache': () => {
     rmSync(cache, { recursive: true, force: true })
@@ -51,24 +51,11 @@ const subjects: Record<string, () => Promise<Cost>> = {
   },
 }
 const { baseline } = values
-if (baseline !== undefined) subjects['baseline to raw'] = () => measureBaseline(baseline)
+const peers: Subjects = baseline === undefined ? {} : { 'baseline to raw': () => measureBaseline(baseline) }
 
-const results = new Map(Object.keys(subjects).map((name): [string, Cost[]] => [name, []]))
-for (let run = 0; run < Number(values.runs); run++) {
-  for (const [name, subject] of Object.entries(subjects)) results.get(name)?.push(await subject())
-}
+const results = await measureInTurns({ ...subjects, ...peers }, Number(values.runs))
 rmSync(folder, { recursive: true, force: true })
-
-const reference = median(results.get('floor') ?? []).wall
-console.log('| what | wall s, median (min–max) | CPU s | peak MiB | × floor |\n|---|---|---|---|---|')
-for (const [name, costs] of results) {
-  const { wall, cpu } = median(costs)
-  const walls = costs.map((cost) => cost.wall)
-  const spread = `${Math.min(...walls).toFixed(2)}–${Math.max(...walls).toFixed(2)}`
-  const peak = Math.max(...costs.map((cost) => cost.peak)) / 1024 ** 2
-  const cells = [name, `${wall.toFixed(2)} (${spread})`, cpu.toFixed(2), peak > 0 ? peak.toFixed(0) : '']
-  console.log(`| ${cells.join(' | ')} | ${(wall / reference).toFixed(2)} |`)
-}
+printTable(results, '× floor', () => 'floor')
 
 /** Sums the stages of the shell pipeline that lead to the raw disk. */
 async function measureBaseline(script: string): Promise<Cost> {
