@@ -28,6 +28,8 @@ const setup = `/${GRUB_MODULES}/grub-bios-setup`
 const REQUESTS = {
   'what an installation embeds': 'biosdisk part_gpt ext2 search_fs_uuid',
   'the modules of btrfs': 'biosdisk part_gpt btrfs search_fs_uuid',
+  'the modules of xfs on a logical volume': 'biosdisk part_gpt lvm xfs search_fs_uuid',
+  'the modules of a dos table': 'biosdisk part_msdos ext2 search_fs_uuid',
   'a GRUB that needs no other file':
     'biosdisk part_gpt ext2 search configfile serial terminal echo normal linux test halt reboot minicmd ' +
     'loadenv gzio all_video regexp sleep',

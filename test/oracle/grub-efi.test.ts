@@ -15,6 +15,8 @@ const PREFIX = '/boot/grub2'
 const CONFIG = "search.fs_uuid aaaaaaaa-0000-4000-8000-000000000001 root\nset prefix=($root)'/boot/grub2'\n"
 const REQUESTS = {
   'what an installation embeds': 'part_gpt ext2 search_fs_uuid',
+  'the modules of btrfs': 'part_gpt btrfs search_fs_uuid',
+  'the modules of xfs on a logical volume': 'part_gpt lvm xfs search_fs_uuid',
   'a GRUB that needs no other file':
     'part_gpt fat ext2 search_fs_uuid search normal linux configfile echo boot ls test halt reboot',
 }

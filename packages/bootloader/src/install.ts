@@ -15,10 +15,11 @@ import { type FirmwareSupport, supportedFirmware } from './firmware.ts'
 import type { GrubChoice } from './grub/choose.ts'
 import type { GrubConsole } from './grub/console.ts'
 import { installGrub } from './grub/install.ts'
+import { checkReadableBoot } from './grub/readable.ts'
 import { installGrubBios } from './grub-bios/install.ts'
 import { openGrubPlatform } from './grub-bios/platform.ts'
 import { installGrubEfi } from './grub-efi/install.ts'
-import { type Installation, locateBoot } from './installation.ts'
+import { type Installation, locateBoot, type PartitionTableType } from './installation.ts'
 import { installSystemdBoot } from './systemd-boot/install.ts'
 import { installUki } from './uki/install.ts'
 
@@ -34,6 +35,8 @@ export interface InstallBootloaderOptions extends ChooseBootloaderOptions, Opera
    * @defaultValue no counting
    */
   readonly tries?: number
+  /** @defaultValue `gpt` */
+  readonly partitionTable?: PartitionTableType
   /** Terminals of GRUB's menu. @defaultValue the serial port of the kernel's console too, under a BIOS */
   readonly grubConsole?: GrubConsole
   /** Demands a chain of signed programs; what is missing becomes a warning. */
@@ -77,7 +80,7 @@ export async function installBootloader(
   mounts: readonly MountPoint[],
   options: InstallBootloaderOptions,
 ): Promise<InstalledBootloader> {
-  const { clock, timeout = 1, tries, grubConsole, signal } = options
+  const { clock, timeout = 1, tries, partitionTable = 'gpt', grubConsole, signal } = options
   signal?.throwIfAborted()
   const choice = chooseBootloader(system, options)
   const commandLine = composeKernelArguments(system, mounts).join(' ')
@@ -89,6 +92,7 @@ export async function installBootloader(
   const installation: Installation = {
     system,
     places,
+    partitionTable,
     commandLine,
     clock,
     timeout,
@@ -114,6 +118,7 @@ async function installWholeGrub(
   choice: GrubChoice,
   options: RuntimeOptions,
 ): Promise<BootCode | undefined> {
+  checkReadableBoot(installation)
   const { directory, hasStaticConfig } = await installGrub(installation, choice)
   if (choice.efi !== undefined) {
     await installGrubEfi(installation, efiNames(installation.system.architecture), choice.efi, directory)

@@ -13,6 +13,10 @@ export interface BootPlaces {
   /** UUID of the filesystem that holds `/boot`. */
   readonly bootUuid: string
   readonly bootType: MountPoint['type']
+  /** Whether that filesystem is on a logical volume of LVM2. */
+  readonly isLogical: boolean
+  /** Whether it is inside of LUKS, where no boot loader of this project reads. */
+  readonly isEncrypted: boolean
   /**
    * What `/boot` is called on that filesystem: empty where it is a filesystem of its own, `/boot` on
    * the root filesystem, with the subvolume in front where GRUB would have to go through one.
@@ -20,10 +24,15 @@ export interface BootPlaces {
   readonly bootPrefix: string
 }
 
+/** The two kinds of partition tables. */
+export type PartitionTableType = 'gpt' | 'dos'
+
 /** What the installers of the single boot loaders are given. */
 export interface Installation {
   readonly system: InstalledSystem
   readonly places: BootPlaces
+  /** What finds partitions on the disk. */
+  readonly partitionTable: PartitionTableType
   /** The whole kernel command line. */
   readonly commandLine: string
   /** Time stamp of everything that is made. */
@@ -60,11 +69,14 @@ export function locateBoot(mounts: readonly MountPoint[], layout: InstalledSyste
   // GRUB starts at the top of a btrfs and heeds no default subvolume.
   const subvolume = boot.type === 'btrfs' ? /(?:^|,)subvol=\/?([^,]+)/.exec(boot.options)?.[1] : undefined
   const top = subvolume === undefined ? '' : `/${subvolume}`
+  const isIn = (type: 'lvm' | 'luks'): boolean => boot.layers?.some((layer) => layer.type === type) ?? false
   return {
     esp: esp.slice(1),
     ...(esp !== '/boot' && boot.path === '/boot' && boot.type === 'vfat' && { xbootldr: 'boot' }),
     bootUuid: boot.uuid,
     bootType: boot.type,
+    isLogical: isIn('lvm'),
+    isEncrypted: isIn('luks'),
     bootPrefix: boot.path === '/boot' ? top : `${top}/boot`,
   }
 }

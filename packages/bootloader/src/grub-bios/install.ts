@@ -1,12 +1,13 @@
 import type { BootCode } from '@bootable/system'
 import { createFile, putInode } from '@bootable/tree'
+import { storageModules } from '../grub/readable.ts'
 import type { Installation } from '../installation.ts'
 import { createBootCode } from './boot-code.ts'
 import { encodeCoreImage } from './core-image.ts'
 import { resolveModules } from './modules.ts'
 import { checkOneBuild } from './one-build.ts'
 import { BIOS_PLACE, openGrubPlatform } from './platform.ts'
-import { copyPlatform, filesystemModule, whereFilesAre } from './platform-files.ts'
+import { copyPlatform, whereFilesAre } from './platform-files.ts'
 
 /**
  * Installs GRUB for machines with a BIOS as grub-install does: its modules, lists and font go into its
@@ -21,7 +22,7 @@ import { copyPlatform, filesystemModule, whereFilesAre } from './platform-files.
 export async function installGrubBios(installation: Installation, directory: string): Promise<BootCode> {
   const { system, clock, signal } = installation
   const platform = openGrubPlatform(system.root)
-  const requested = ['biosdisk', 'part_gpt', filesystemModule(installation), 'search_fs_uuid']
+  const requested = ['biosdisk', ...storageModules(installation), 'search_fs_uuid']
   const dependencies = await platform.dependencies(requested)
   const names = resolveModules(requested, dependencies)
   await checkOneBuild(platform, names, dependencies)

@@ -1,36 +1,12 @@
-import { BootableError } from '@bootable/bytes'
 import { createFile, ensureDirectory, findDirectory, findFile, putInode, sortedEntries } from '@bootable/tree'
-import type { BootloaderErrorCode } from '../errors.ts'
 import { quoteGrubWord } from '../grub/quote.ts'
 import type { Installation } from '../installation.ts'
-
-/** The module that reads a filesystem. */
-const FILESYSTEM_MODULES: Readonly<Record<string, string>> = {
-  ext4: 'ext2',
-  xfs: 'xfs',
-  btrfs: 'btrfs',
-  vfat: 'fat',
-}
 
 /** What grub-install copies besides modules and lists, where it is there. */
 const OTHER_FILES = ['efiemu32.o', 'efiemu64.o', 'modinfo.sh']
 
 /** The only font that grub-install copies unless it is told otherwise. */
 const FONT = 'unicode.pf2'
-
-/**
- * The module that reads the filesystem with `/boot`.
- * @throws BootableError `BOOTLOADER_UNSUPPORTED`
- */
-export function filesystemModule({ places }: Installation): string {
-  const module = FILESYSTEM_MODULES[places.bootType]
-  if (module !== undefined) return module
-  throw new BootableError<BootloaderErrorCode>(
-    'BOOTLOADER_UNSUPPORTED',
-    `GRUB reads no filesystem of type ${places.bootType}, on which /boot is`,
-    { details: { type: places.bootType }, hint: `possible: ${Object.keys(FILESYSTEM_MODULES).join(', ')}` },
-  )
-}
 
 /**
  * With what an image of GRUB finds its files: it looks for the UUID of their filesystem. The commands are run

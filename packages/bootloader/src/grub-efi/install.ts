@@ -3,10 +3,11 @@ import { createFile, findFile } from '@bootable/tree'
 import type { EfiNames } from '../efi/names.ts'
 import { putOnPartition } from '../efi/partition.ts'
 import { compareVersions } from '../efi/versions.ts'
+import { storageModules } from '../grub/readable.ts'
 import { resolveModules } from '../grub-bios/modules.ts'
 import { checkOneBuild } from '../grub-bios/one-build.ts'
 import { openGrubPlatform } from '../grub-bios/platform.ts'
-import { copyPlatform, filesystemModule, whereFilesAre } from '../grub-bios/platform-files.ts'
+import { copyPlatform, whereFilesAre } from '../grub-bios/platform-files.ts'
 import type { Installation } from '../installation.ts'
 import { encodeEfiImage } from './image.ts'
 import { linkKernel } from './kernel.ts'
@@ -40,7 +41,7 @@ export async function installGrubEfi(
 ): Promise<void> {
   const { system, places, clock, signal } = installation
   const platform = openGrubPlatform(system.root, place, 64)
-  const requested = ['part_gpt', filesystemModule(installation), 'search_fs_uuid']
+  const requested = [...storageModules(installation), 'search_fs_uuid']
   const dependencies = await platform.dependencies(requested)
   const resolved = resolveModules(requested, dependencies)
   const kernel = await platform.file('kernel.img')

@@ -1,5 +1,6 @@
 import { installBootloader, readBootCode } from '@bootable/bootloader'
 import { BootableError, FormatError, memoryDevice, memorySource } from '@bootable/bytes'
+import type { MountPoint } from '@bootable/system'
 import { createFile, findFile, putInode } from '@bootable/tree'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -8,27 +9,34 @@ import { readElf32 } from '../../src/grub-bios/elf.ts'
 import { loadKernel } from '../../src/grub-bios/kernel.ts'
 import { decodeModuleArea, encodeModuleArea } from '../../src/grub-bios/module-area.ts'
 import { parseModuleDependencies, resolveModules } from '../../src/grub-bios/modules.ts'
-import { BOOT, CLOCK, ESP, installedSystem, ROOT, SHIM_AND_GRUB } from '../system.ts'
+import { BOOT, BTRFS_ROOT, CLOCK, ESP, installedSystem, ROOT, SHIM_AND_GRUB } from '../system.ts'
 import { decompressor, grubFiles, kernelFile, moduleFile } from './grub-files.ts'
 
 const PLACE = 'usr/lib/grub/i386-pc'
+
+/** Where an installation goes. */
+interface Storage {
+  readonly mounts?: readonly MountPoint[]
+  readonly partitionTable?: 'gpt' | 'dos'
+}
 
 /** Installs these files of GRUB; a file that is `undefined` is left out. */
 async function install(
   change: Record<string, Uint8Array | undefined> = {},
   others: Record<string, string> = {},
+  { mounts = [ROOT, BOOT, ESP], ...storage }: Storage = {},
 ) {
   const system = installedSystem({ 'usr/share/grub/unicode.pf2': 'font', ...others })
   for (const [name, data] of Object.entries({ ...grubFiles(), ...change })) {
     if (data) putInode(system.sysroot, `${PLACE}/${name}`, createFile(data))
   }
-  const installed = await installBootloader(system, [ROOT, BOOT, ESP], { clock: CLOCK })
+  const installed = await installBootloader(system, mounts, { clock: CLOCK, ...storage })
   return { system, installed }
 }
 
 /** The disk that a boot code makes, its partition at sector 2048. */
-async function placed(change: Record<string, Uint8Array | undefined> = {}) {
-  const { installed } = await install(change)
+async function placed(change: Record<string, Uint8Array | undefined> = {}, storage: Storage = {}) {
+  const { installed } = await install(change, {}, storage)
   const device = memoryDevice(4 * 1024 * 1024)
   const found = installed.bootCode?.place(2048)
   await device.write(0x1b8, Uint8Array.of(1, 2, 3, 4, 0, 0))
@@ -137,6 +145,53 @@ describe('GRUB for a BIOS', () => {
     const encode = () => encodeCoreImage(files, { modules: [], prefix: '/' }, () => new Uint8Array(454_600))
     expect(encode).toThrow(expect.objectContaining({ code: 'BOOTLOADER_CORE_TOO_LARGE' }))
     expect(encode).toThrow('454728 bytes; a BIOS loads 454656 at most')
+  })
+
+  const onLvm = { ...ROOT, layers: [{ type: 'lvm', group: 'vg00', volume: 'rootlv' } as const] }
+
+  test.each([
+    ['xfs', { mounts: [ROOT, { ...BOOT, type: 'xfs' }, ESP] }, 'part_gpt fshelp xfs', '/grub2'],
+    ['btrfs', { mounts: [{ ...ROOT, type: 'btrfs' }, ESP] }, 'part_gpt zstd btrfs', '/boot/grub2'],
+    ['a subvolume', { mounts: [BTRFS_ROOT, ESP] }, 'part_gpt zstd btrfs', '/root/boot/grub2'],
+    [
+      'a subvolume for /boot',
+      { mounts: [BTRFS_ROOT, { ...BTRFS_ROOT, path: '/boot', options: 'subvol=boot' }, ESP] },
+      'part_gpt zstd btrfs',
+      '/boot/grub2',
+    ],
+    ['a logical volume', { mounts: [onLvm, ESP] }, 'part_gpt diskfilter lvm fshelp ext2', '/boot/grub2'],
+    ['a dos table', { partitionTable: 'dos' }, 'part_msdos fshelp ext2', '/grub2'],
+  ] as const)('reads %s', async (_, storage, modules, prefix) => {
+    const { device } = await placed({}, storage)
+    const found = await readBootCode(device)
+    expect(found?.modules.join(' ')).toBe(`biosdisk ${modules} search_fs_uuid`)
+    expect(found?.prefix).toBe(prefix)
+    expect(found?.config).toContain(`set prefix=($root)${prefix}\n`)
+  })
+
+  test.each([
+    ['the root', [{ ...ROOT, layers: [{ type: 'luks', uuid: 'x' }] }, ESP], {}],
+    [
+      'a volume of LVM',
+      [{ ...onLvm, layers: [{ type: 'luks', uuid: 'x' }, ...onLvm.layers] }, ESP],
+      SHIM_AND_GRUB,
+    ],
+  ] as const)('is refused where it had to decrypt %s', async (_, mounts, others) => {
+    await expect(install({}, others, { mounts })).rejects.toMatchObject({
+      code: 'BOOTLOADER_UNSUPPORTED',
+      message: '/boot is on an encrypted volume, which GRUB does not open here',
+      hint: expect.stringMatching(/give \/boot a partition of its own/),
+    })
+    const apart = [...mounts, { ...BOOT }]
+    await expect(install({}, others, { mounts: apart })).resolves.toBeDefined()
+  })
+
+  test('is refused where the image has no module for it', async () => {
+    const mounts = [{ ...ROOT, type: 'xfs' }, ESP] as const
+    await expect(install({ 'xfs.mod': undefined }, {}, { mounts })).rejects.toMatchObject({
+      code: 'BOOTLOADER_MODULES_MISSING',
+      message: expect.stringContaining('xfs.mod'),
+    })
   })
 
   test('is left out on disks with other sectors', async () => {

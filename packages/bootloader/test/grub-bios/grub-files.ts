@@ -113,11 +113,20 @@ export function grubFiles(): Record<string, Uint8Array> {
     'kernel.img': kernelFile(['grub_malloc', 'grub_free']),
     'biosdisk.mod': moduleFile('biosdisk', [], ['grub_malloc']),
     'part_gpt.mod': moduleFile('part_gpt'),
+    'part_msdos.mod': moduleFile('part_msdos'),
+    'diskfilter.mod': moduleFile('diskfilter'),
+    'lvm.mod': moduleFile('lvm', ['diskfilter'], ['grub_diskfilter_call']),
+    'xfs.mod': moduleFile('xfs', ['fshelp'], ['grub_fshelp_call']),
+    'zstd.mod': moduleFile('zstd'),
+    'btrfs.mod': moduleFile('btrfs', ['zstd'], ['grub_zstd_call']),
     'fshelp.mod': moduleFile('fshelp'),
     'ext2.mod': moduleFile('ext2', ['fshelp'], ['grub_fshelp_call', 'grub_free']),
     'search_fs_uuid.mod': moduleFile('search_fs_uuid'),
     'normal.mod': moduleFile('normal', ['fshelp'], ['grub_malloc']),
-    'moddep.lst': utf8('biosdisk:\npart_gpt:\nfshelp:\next2: fshelp\nsearch_fs_uuid:\nnormal: fshelp\n'),
+    'moddep.lst': utf8(
+      'biosdisk:\npart_gpt:\npart_msdos:\nfshelp:\next2: fshelp\nxfs: fshelp\nzstd:\nbtrfs: zstd\n' +
+        'diskfilter:\nlvm: diskfilter\nsearch_fs_uuid:\nnormal: fshelp\n',
+    ),
     'efiemu32.o': utf8('efiemu'),
     'config.h': utf8('of no use'),
   }
