@@ -19,6 +19,8 @@ const CAPACITY = 4 * 1_048_576
 /** Options of {@link emitPieces}. */
 export interface EmitOptions {
   readonly signal?: AbortSignal | undefined
+  /** Sees the bytes of every write before the device does, in the order of the pieces: for checksums. */
+  readonly inspect?: (bytes: Uint8Array) => void
   /** Told after every write how many bytes have been handed to the device. */
   readonly onWritten?: (bytes: number) => void
 }
@@ -30,7 +32,7 @@ export interface EmitOptions {
 export async function emitPieces(
   device: BlockDevice,
   pieces: Iterable<Piece>,
-  { signal, onWritten }: EmitOptions = {},
+  { signal, inspect, onWritten }: EmitOptions = {},
 ): Promise<void> {
   let buffer = new Uint8Array(CAPACITY)
   let spare = new Uint8Array(CAPACITY)
@@ -43,6 +45,7 @@ export async function emitPieces(
     if (filled === 0) return
     signal?.throwIfAborted()
     await gather(reads)
+    inspect?.(buffer.subarray(0, filled))
     await pending
     signal?.throwIfAborted()
     pending = device.write(start, buffer.subarray(0, filled))
