@@ -1,21 +1,31 @@
+import { truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Disk } from '@bootable/disk'
-import { e2fsck, fsckFat, runOk, sgdiskVerify } from './oracles.ts'
+import { btrfsCheck, e2fsck, fsckFat, runOk, sgdiskVerify, xfsRepair } from './oracles.ts'
+
+/** Checkers that know no offset. */
+const CHECKERS: Readonly<Record<string, (path: string) => Promise<string[]>>> = {
+  vfat: fsckFat,
+  xfs: xfsRepair,
+  btrfs: btrfsCheck,
+}
 
 /**
- * Findings of sgdisk, e2fsck and fsck.fat on a raw disk and its partitions; none for a faultless one.
+ * Findings of sgdisk and of the checkers of the filesystems on a raw disk; none for a faultless one.
  *
- * @param folder - for a copy of the partition that fsck.fat, which knows no offset, has to look at
+ * @param folder - for a copy of a partition, where a checker knows no offset
  */
 export async function diskFindings(path: string, disk: Disk, folder: string): Promise<string[]> {
   const found = await sgdiskVerify(path)
   for (const { start, size, filesystem } of disk.partitions) {
     if (filesystem?.type === 'ext4') found.push(...(await e2fsck(`${path}?offset=${start}`)))
-    if (filesystem?.type !== 'vfat') continue
-    const copy = join(folder, 'esp.img')
+    const check = CHECKERS[filesystem?.type ?? '']
+    if (!check) continue
+    const copy = join(folder, 'partition.img')
     const range = [`skip=${start}`, `count=${size}`, 'iflag=skip_bytes,count_bytes', 'conv=sparse']
     await runOk('dd', [`if=${path}`, `of=${copy}`, 'bs=1M', ...range])
-    found.push(...(await fsckFat(copy)))
+    await truncate(copy, size)
+    found.push(...(await check(copy)))
   }
   return found
 }

@@ -124,6 +124,33 @@ export function e2fsck(path: string): Promise<string[]> {
   )
 }
 
+/** Findings of `xfs_repair -n`; none for a faultless XFS. */
+export function xfsRepair(path: string): Promise<string[]> {
+  const usual = [
+    /^Phase \d - /,
+    /^ {8}- /,
+    /^No modify flag set, skipping (phase 5|filesystem flush and exiting)\.?$/,
+    // The image is a file; what that lies on need not be XFS.
+    /^Cannot get host filesystem geometry\.$/,
+    /^Repair may fail if there is a sector size mismatch between$/,
+    /^the image and the host filesystem\.$/,
+  ]
+  return findings('xfs_repair', ['-n', path], usual)
+}
+
+/** Findings of `btrfs check`, which reads all data against its checksums; none for a faultless btrfs. */
+export function btrfsCheck(path: string): Promise<string[]> {
+  const usual = [
+    /^Opening filesystem to check\.\.\.$/,
+    /^Checking filesystem on /,
+    /^UUID: /,
+    /^\[\d\/\d\] checking /,
+    /^found \d+ bytes used, no error found$/,
+    /^(total .* bytes|btree space waste bytes|file data blocks allocated|\s*referenced):? \d+$/,
+  ]
+  return findings('btrfs', ['check', '--readonly', '--check-data-csum', path], usual)
+}
+
 /** Findings of `fsck.fat -n`; none for a faultless FAT image. */
 export function fsckFat(path: string): Promise<string[]> {
   return findings('fsck.fat', ['-n', path], [/^fsck\.fat \d/, /: \d+ files, \d+\/\d+ clusters$/])
