@@ -19,7 +19,7 @@ import { checkReadableBoot } from './grub/readable.ts'
 import { installGrubBios } from './grub-bios/install.ts'
 import { openGrubPlatform } from './grub-bios/platform.ts'
 import { installGrubEfi } from './grub-efi/install.ts'
-import { type Installation, locateBoot, type PartitionTableType } from './installation.ts'
+import { type Installation, locateBoot, type PartitionTableType, requireEsp } from './installation.ts'
 import { installSystemdBoot } from './systemd-boot/install.ts'
 import { installUki } from './uki/install.ts'
 
@@ -91,6 +91,7 @@ export async function installBootloader(
   const places = locateBoot(mounts, system.layout)
   const installation: Installation = {
     system,
+    mounts,
     places,
     partitionTable,
     commandLine,
@@ -162,13 +163,14 @@ function putSystemEntry({ sysroot, bootEntry }: InstalledSystem, options: string
   putInode(sysroot, path, createFile(text, { mtime }))
 }
 
-function copyPrograms({ system, places, clock }: Installation, { files }: BootloaderChoice): void {
+function copyPrograms(installation: Installation, { files }: BootloaderChoice): void {
+  const { system, clock } = installation
   for (const { source, target } of files) {
     const program = findFile(system.root, source)
     if (!program) {
       throw new BootableError<BootloaderErrorCode>('BOOTLOADER_MISSING', `there is no file /${source}`)
     }
     const copy = createFile(program.content, { mode: 0o755, mtime: clock })
-    putOnPartition(system.sysroot, places.esp, target, copy, { mtime: clock })
+    putOnPartition(system.sysroot, requireEsp(installation), target, copy, { mtime: clock })
   }
 }

@@ -8,7 +8,7 @@ import { resolveModules } from '../grub-bios/modules.ts'
 import { checkOneBuild } from '../grub-bios/one-build.ts'
 import { openGrubPlatform } from '../grub-bios/platform.ts'
 import { copyPlatform, whereFilesAre } from '../grub-bios/platform-files.ts'
-import type { Installation } from '../installation.ts'
+import { type Installation, requireEsp } from '../installation.ts'
 import { encodeEfiImage } from './image.ts'
 import { linkKernel } from './kernel.ts'
 
@@ -39,7 +39,7 @@ export async function installGrubEfi(
   place: string,
   directory: string,
 ): Promise<void> {
-  const { system, places, clock, signal } = installation
+  const { system, clock, signal } = installation
   const platform = openGrubPlatform(system.root, place, 64)
   const requested = [...storageModules(installation), 'search_fs_uuid']
   const dependencies = await platform.dependencies(requested)
@@ -55,6 +55,8 @@ export async function installGrubEfi(
   const parts = { modules, ...whereFilesAre(installation, directory) }
   const program = createFile(encodeEfiImage(kernel, parts, { isNxCompatible }), { mode: 0o755, mtime: clock })
 
-  putOnPartition(system.sysroot, places.esp, `EFI/BOOT/${names.removable}`, program, { mtime: clock })
+  putOnPartition(system.sysroot, requireEsp(installation), `EFI/BOOT/${names.removable}`, program, {
+    mtime: clock,
+  })
   copyPlatform(installation, place, `${directory}/${place.slice(place.lastIndexOf('/') + 1)}`)
 }

@@ -2,7 +2,7 @@ import { createFile, ensureDirectory, putInode } from '@bootable/tree'
 import { putOnPartition } from '../efi/partition.ts'
 import { formatBootEntry } from '../entries/entry.ts'
 import { findKernel, systemName } from '../entries/kernel.ts'
-import type { Installation } from '../installation.ts'
+import { type Installation, requireEsp } from '../installation.ts'
 import type { GrubChoice } from './choose.ts'
 import { type BootMenuItem, formatBootUuid, formatGrubConfig, formatGrubStub } from './config.ts'
 import { CONSOLE_FILE, formatGrubConsole } from './console.ts'
@@ -59,7 +59,7 @@ export async function installGrub(installation: Installation, choice: GrubChoice
 
   const onPartition = (path: string, content: string): void => {
     const file = createFile(content, { mode: 0o755, mtime: clock })
-    putOnPartition(sysroot, places.esp, path, file, made)
+    putOnPartition(sysroot, requireEsp(installation), path, file, made)
   }
   // GRUB 2.06 looks into the directory that is built into it first, later ones into their own.
   for (const name of choice.vendor === undefined ? ['BOOT'] : ['BOOT', choice.vendor]) {

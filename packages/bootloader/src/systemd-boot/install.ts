@@ -2,7 +2,7 @@ import { createFile } from '@bootable/tree'
 import { putOnPartition } from '../efi/partition.ts'
 import { formatBootEntry } from '../entries/entry.ts'
 import { findKernel } from '../entries/kernel.ts'
-import type { Installation } from '../installation.ts'
+import { type Installation, requireEsp } from '../installation.ts'
 import { entryFileName } from './boot-counting.ts'
 
 /**
@@ -13,7 +13,7 @@ import { entryFileName } from './boot-counting.ts'
 export function installSystemdBoot(installation: Installation): void {
   const { system, places, commandLine, tries } = installation
   const kernel = findKernel(system)
-  const put = partitionWriter(installation, places.xbootldr ?? places.esp)
+  const put = partitionWriter(installation, places.xbootldr ?? requireEsp(installation))
   writeLoaderConfiguration(installation)
 
   const directory = `${kernel.token}/${kernel.version}`
@@ -40,9 +40,9 @@ export function installSystemdBoot(installation: Installation): void {
  */
 export function writeLoaderConfiguration(installation: Installation): void {
   const { places, timeout } = installation
-  partitionWriter(installation, places.esp)('loader/loader.conf', `timeout ${timeout}\n`)
+  partitionWriter(installation, requireEsp(installation))('loader/loader.conf', `timeout ${timeout}\n`)
   // Tells bootctl(1) and kernel-install(8) how entries are written; it stands where they are.
-  partitionWriter(installation, places.xbootldr ?? places.esp)('loader/entries.srel', 'type1\n')
+  partitionWriter(installation, places.xbootldr ?? requireEsp(installation))('loader/entries.srel', 'type1\n')
 }
 
 /** Puts files onto a FAT partition. */

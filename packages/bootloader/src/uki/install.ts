@@ -6,7 +6,7 @@ import { findFile } from '@bootable/tree'
 import { efiNames } from '../efi/names.ts'
 import { findKernel } from '../entries/kernel.ts'
 import type { BootloaderErrorCode } from '../errors.ts'
-import type { Installation } from '../installation.ts'
+import { type Installation, requireEsp } from '../installation.ts'
 import { PE_MACHINES } from '../pe/format.ts'
 import { entryFileName } from '../systemd-boot/boot-counting.ts'
 import { partitionWriter, writeLoaderConfiguration } from '../systemd-boot/install.ts'
@@ -30,6 +30,7 @@ export async function installUki(
   { onProgress }: OperationOptions,
 ): Promise<string> {
   const { system, places, tries } = installation
+  const esp = requireEsp(installation)
   const { content, commandLine } =
     'shipped' in choice.from
       ? await openShipped(installation, choice.from.shipped)
@@ -43,11 +44,11 @@ export async function installUki(
     const isCounted = /\+\d+(?:-\d+)?$/.test(stem) && 'shipped' in choice.from
     const name = isCounted ? choice.name : entryFileName(stem, '.efi', tries)
     // /boot/efi is a directory of /boot, and on FAT the same as EFI: nothing in there would be seen.
-    const isHidden = places.esp.startsWith('boot/')
-    const partition = isHidden ? places.esp : (places.xbootldr ?? places.esp)
+    const isHidden = esp.startsWith('boot/')
+    const partition = isHidden ? esp : (places.xbootldr ?? esp)
     partitionWriter(installation, partition)(`EFI/Linux/${name}`, content)
   } else {
-    const put = partitionWriter(installation, places.esp)
+    const put = partitionWriter(installation, esp)
     put(`EFI/Linux/${choice.name}`, content)
     put(`EFI/BOOT/${efiNames(system.architecture).removable}`, content)
   }

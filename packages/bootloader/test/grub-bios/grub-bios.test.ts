@@ -159,6 +159,12 @@ describe('GRUB for a BIOS', () => {
       'part_gpt zstd btrfs',
       '/boot/grub2',
     ],
+    [
+      'the top of a btrfs',
+      { mounts: [{ ...ROOT, type: 'btrfs', options: 'subvol=/' }, ESP] },
+      'part_gpt zstd btrfs',
+      '/boot/grub2',
+    ],
     ['a logical volume', { mounts: [onLvm, ESP] }, 'part_gpt diskfilter lvm fshelp ext2', '/boot/grub2'],
     ['a dos table', { partitionTable: 'dos' }, 'part_msdos fshelp ext2', '/grub2'],
   ] as const)('reads %s', async (_, storage, modules, prefix) => {
@@ -184,6 +190,16 @@ describe('GRUB for a BIOS', () => {
     })
     const apart = [...mounts, { ...BOOT }]
     await expect(install({}, others, { mounts: apart })).resolves.toBeDefined()
+  })
+
+  test('needs no EFI system partition where it is all there is', async () => {
+    await expect(install({}, {}, { mounts: [ROOT, BOOT] })).resolves.toMatchObject({
+      installed: { firmware: [{ name: 'bios' }] },
+    })
+    await expect(install({}, SHIM_AND_GRUB, { mounts: [ROOT, BOOT] })).rejects.toMatchObject({
+      code: 'BOOTLOADER_NO_ESP',
+      hint: expect.stringContaining('--firmware bios'),
+    })
   })
 
   test('is refused where the image has no module for it', async () => {
