@@ -10,8 +10,12 @@ export interface Converter {
   readonly folder: string
   /** Path of the private key whose public half the configuration was made with. */
   readonly identity: string
-  /** Runs `bootable build` with the configuration; answers the output folder, below {@link folder}. */
-  build(args: readonly string[], into: string): Promise<string>
+  /**
+   * Runs `bootable build` with the configuration; answers the output folder, below {@link folder}.
+   *
+   * @param more - customizations besides those of the configuration
+   */
+  build(args: readonly string[], into: string, more?: object): Promise<string>
 }
 
 /**
@@ -28,12 +32,13 @@ export async function prepareConverter(customizations: (publicKey: string) => ob
   const identity = join(secrets, 'key')
   await runOk('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'anna@test', '-f', identity])
   const key = readFileSync(`${identity}.pub`, 'utf8').trim()
-  const input = JSON.stringify({ blueprint: { customizations: customizations(key) } })
+  const usual = customizations(key)
   return {
     command,
     folder,
     identity,
-    async build(args, into) {
+    async build(args, into, more = {}) {
+      const input = JSON.stringify({ blueprint: { customizations: { ...usual, ...more } } })
       const output = join(folder, into)
       const flags = ['build', '--config', '-', '--cache', join(folder, 'cache'), '--output', output]
       const { status, stderr } = await command.run([...flags, ...args], { input, cwd: folder })

@@ -4,6 +4,8 @@ import { type BootDiskOptions, bootDisk, type Machine } from './qemu.ts'
 
 /** Options of {@link startGuest}: those of `bootDisk`, and how the guest lets us in. */
 export interface GuestOptions extends Omit<BootDiskOptions, 'firmware' | 'forward' | 'reboot'> {
+  /** @defaultValue `uefi` */
+  readonly firmware?: BootDiskOptions['firmware']
   /** Private key of whoever {@link Guest.run} logs in as. */
   readonly identity: string
 }
@@ -35,14 +37,14 @@ const SEPARATOR = '--next--'
 /** How long a guest in software may take for one command, and for its way from power to a login prompt. */
 const [COMMAND_MS, BOOT_MS] = [600_000, 600_000]
 
-/** Boots a disk under UEFI. `close` must be called. */
+/** Boots a disk. `close` must be called. */
 export async function startGuest({ identity, ...options }: GuestOptions): Promise<Guest> {
   const ports = { ssh: await freePort(), web: await freePort() }
   const machine = bootDisk({
     memory: 1024,
     timeoutMs: GUEST_MS,
-    ...options,
     firmware: 'uefi',
+    ...options,
     reboot: true,
     forward: { [ports.ssh]: 22, [ports.web]: 3000 },
   })

@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import { openFileSource } from '@bootable/bytes/node'
-import { openDisk } from '@bootable/disk'
+import { type Disk, openDisk } from '@bootable/disk'
 import { expect } from 'vitest'
 import { type Converter, prepareConverter } from './converter.ts'
 import { diskFindings, usedBytes } from './disk-findings.ts'
 import type { Fixture } from './fixture.ts'
-import { type Guest, startGuest } from './guest.ts'
+import { type Guest, type GuestOptions, startGuest } from './guest.ts'
 
 /** What the user of {@link prepareOstreeConverter} logs in with. */
 export const PASSWORD = 'correct horse battery'
@@ -13,7 +13,8 @@ export const PASSWORD = 'correct horse battery'
 /** The registry that machines of {@link buildMachine} are told to update from; nobody answers there. */
 export const TARGET = 'registry.example.com:5000/lab/machine:stable'
 
-const PATIENCE = 'systemd.default_device_timeout_sec=600'
+/** A guest in software may wait for its devices longer than systemd's 90 s. */
+export const PATIENCE = 'systemd.default_device_timeout_sec=600'
 
 /** A configuration as the seed of a machine has it: a user with password, key and groups; a key for root. */
 export function prepareOstreeConverter(): Promise<Converter> {
@@ -23,15 +24,18 @@ export function prepareOstreeConverter(): Promise<Converter> {
       { name: 'root', key },
     ],
     group: [{ name: 'crew', gid: 4242 }],
-    // A guest in software may wait for its devices longer than systemd's 90 s.
     kernel: { append: PATIENCE },
   }))
 }
 
 /** A raw disk and what the checkers say about it. */
-export interface BuiltMachine {
+export interface CheckedMachine {
   readonly disk: string
   readonly findings: readonly string[]
+}
+
+/** A {@link CheckedMachine} whose root is ext4. */
+export interface BuiltMachine extends CheckedMachine {
   /** Bytes in use on its root filesystem. */
   readonly used: number
 }
@@ -44,13 +48,40 @@ export async function buildMachine(
   layout: 'ostree' | 'plain' = 'ostree',
 ): Promise<BuiltMachine> {
   const flags = layout === 'ostree' ? ['--target-imgref', TARGET] : ['--layout', 'plain']
-  const output = await converter.build(['--type', 'raw', ...flags, `oci-archive:${fixture.archive}`], name)
-  const disk = join(output, 'image/disk.raw')
-  const source = await openFileSource(disk)
-  try {
-    const opened = await openDisk(source)
+  const disk = await convert(converter, fixture, name, flags)
+  return withDisk(disk, async (opened) => {
     const findings = await diskFindings(disk, opened, converter.folder)
     return { disk, findings, used: await usedBytes(disk, opened, 'root') }
+  })
+}
+
+/** Converts a fixture image to a disk with ostree, whose layout flags and customizations decide. */
+export async function buildStorageMachine(
+  converter: Converter,
+  fixture: Fixture,
+  name: string,
+  { flags = [], more = {} }: { readonly flags?: readonly string[]; readonly more?: object },
+): Promise<CheckedMachine> {
+  const disk = await convert(converter, fixture, name, ['--target-imgref', TARGET, ...flags], more)
+  const findings = await withDisk(disk, (opened) => diskFindings(disk, opened, converter.folder))
+  return { disk, findings }
+}
+
+async function convert(
+  converter: Converter,
+  fixture: Fixture,
+  name: string,
+  flags: readonly string[],
+  more?: object,
+): Promise<string> {
+  const args = ['--type', 'raw', ...flags, `oci-archive:${fixture.archive}`]
+  return join(await converter.build(args, name, more), 'image/disk.raw')
+}
+
+async function withDisk<T>(path: string, use: (disk: Disk) => Promise<T>): Promise<T> {
+  const source = await openFileSource(path)
+  try {
+    return await use(await openDisk(source))
   } finally {
     await source.close()
   }
@@ -75,8 +106,9 @@ export async function withGuest<T>(
   converter: Converter,
   disk: string,
   use: (guest: Guest) => Promise<T>,
+  options: Partial<GuestOptions> = {},
 ): Promise<T> {
-  const guest = await startGuest({ disk, identity: converter.identity })
+  const guest = await startGuest({ disk, identity: converter.identity, ...options })
   try {
     return await use(guest)
   } finally {
@@ -104,8 +136,19 @@ export async function examine(guest: Guest): Promise<Health> {
   return { console: login.replace(/\s+/g, ' ').trim(), page, ...answers, refs: refs.split('\n').sort() }
 }
 
-/** What {@link examine} finds on a healthy machine: as on one that ostree itself has installed. */
-export function healthy({ root }: { readonly root: RegExp }): Record<keyof Health, unknown> {
+/**
+ * What {@link examine} finds on a healthy machine: as on one that ostree itself has installed.
+ *
+ * @param root - type and options of the root filesystem
+ * @param writes - folders that root may write to
+ */
+export function healthy({
+  root,
+  writes = '/etc /var',
+}: {
+  readonly root: RegExp
+  readonly writes?: string
+}): Record<keyof Health, unknown> {
   const blob = /^ostree\/container\/blob\/sha256_3A_[0-9a-f]{64}$/
   return {
     console: 'anna anna sudo crew',
@@ -114,7 +157,7 @@ export function healthy({ root }: { readonly root: RegExp }): Record<keyof Healt
     failed: '',
     deployments: expect.stringMatching(/^\* default [0-9a-f]{64}\.0$/m),
     root: expect.stringMatching(root),
-    writes: '/etc /var',
+    writes,
     fsck: expect.stringContaining('no errors found'),
     origin: `[origin]\ncontainer-image-reference=ostree-unverified-registry:${TARGET}`,
     refs: expect.arrayContaining([
