@@ -14,12 +14,12 @@ export interface LoadedBlock {
 export interface WindowOptions extends OperationOptions {
   /** The format, for progress. */
   readonly id: string
-  /** Blocks that one table maps: the blocks handed over together all stand in one. */
-  readonly blocksPerTable: number
+  /** Blocks that one table maps: those handed over together all stand in one. @defaultValue all */
+  readonly blocksPerTable?: number
   /** Compresses one block; no result where that does not pay. @defaultValue nothing is compressed */
   readonly pack?: ((data: Uint8Array) => Promise<Uint8Array | undefined>) | undefined
-  /** Blocks being compressed at a time. */
-  readonly concurrency: number
+  /** Blocks being compressed at a time. @defaultValue 8 */
+  readonly concurrency?: number
 }
 
 /**
@@ -63,7 +63,7 @@ interface PreparedWindow {
 async function* prepareWindows(
   source: ByteSource,
   runs: readonly BlockRun[],
-  { pack, concurrency, blocksPerTable, signal }: WindowOptions,
+  { pack, concurrency = 8, blocksPerTable = Number.POSITIVE_INFINITY, signal }: WindowOptions,
 ): AsyncGenerator<PreparedWindow> {
   const limit = createLimit(concurrency)
   const packBlock = (

@@ -13,6 +13,7 @@ import {
   type MappedSource,
   mappedSource,
 } from '../blocks/mapped-source.ts'
+import { findOverlap } from '../blocks/overlap.ts'
 import {
   ENTRY_SIZE,
   HIGH_COMPRESSED,
@@ -107,7 +108,6 @@ async function readL1(source: ByteSource, header: CheckedHeader): Promise<Float6
   await source.read(l1TableOffset, raw)
   const view = new DataView(raw.buffer)
   const offsets = new Float64Array(l1Entries)
-  const seen = new Set<number>()
   for (let index = 0; index < l1Entries; index++) {
     const at = l1TableOffset + index * ENTRY_SIZE
     const offset = hostOffset(view, index)
@@ -118,11 +118,11 @@ async function readL1(source: ByteSource, header: CheckedHeader): Promise<Float6
     if (offset + clusterSize > source.size) {
       throw qcow2Error('FORMAT_TRUNCATED', 'L1 entry', at, `L2 table at ${offset}, file of ${source.size}`)
     }
-    // One table for many stretches would let a small file pose as a disk full of data.
-    if (seen.has(offset))
-      throw qcow2Error('FORMAT_INVALID', 'L1 entry', at, `L2 table ${offset} is used twice`)
-    seen.add(offset)
     offsets[index] = offset
+  }
+  const overlap = findOverlap(offsets, clusterSize)
+  if (overlap) {
+    throw qcow2Error('FORMAT_INVALID', 'L1 table', l1TableOffset, `L2 table ${overlap[0]} is used twice`)
   }
   return offsets
 }

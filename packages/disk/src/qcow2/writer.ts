@@ -73,14 +73,14 @@ export async function writeQcow2(
   target: ByteSink,
   options: WriteQcow2Options = {},
 ): Promise<Qcow2Summary> {
-  const { compress = true, compression = 'zlib', concurrency = 8 } = options
+  const { compress = true, compression = 'zlib' } = options
   const image = createImage(alignUp(source.size, SECTOR), target, compression)
   const pack = compress ? createPack(options) : undefined
   try {
     await forEachWindow(
       source,
       await findData(source),
-      { ...options, id: 'qcow2', blocksPerTable: L2_ENTRIES, concurrency, pack },
+      { ...options, id: 'qcow2', blocksPerTable: L2_ENTRIES, pack },
       image.add,
     )
     return await image.finish()

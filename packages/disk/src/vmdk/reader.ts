@@ -15,6 +15,7 @@ import {
   mappedSource,
   type PackedPlace,
 } from '../blocks/mapped-source.ts'
+import { findOverlap } from '../blocks/overlap.ts'
 import { ENTRY_SIZE, ENTRY_ZERO, GRAIN_MARKER_SIZE, Marker, SECTOR } from './format.ts'
 import { type CheckedHeader, readHeader, type VmdkInfo, vmdkError } from './header.ts'
 
@@ -129,7 +130,6 @@ async function readDirectory(source: ByteSource, header: CheckedHeader): Promise
   await source.read(directory, raw)
   const view = new DataView(raw.buffer)
   const sectors = new Uint32Array(directoryEntries)
-  const seen = new Set<number>()
   for (let index = 0; index < directoryEntries; index++) {
     const at = directory + index * ENTRY_SIZE
     const sector = view.getUint32(index * ENTRY_SIZE, true)
@@ -138,12 +138,12 @@ async function readDirectory(source: ByteSource, header: CheckedHeader): Promise
       const text = `grain table at sector ${sector}, file of ${source.size} bytes`
       throw vmdkError('FORMAT_TRUNCATED', 'grain directory entry', at, text)
     }
-    // One table for many stretches would let a small file pose as a disk full of data.
-    if (seen.has(sector)) {
-      throw vmdkError('FORMAT_INVALID', 'grain directory entry', at, `table ${sector} is used twice`)
-    }
-    seen.add(sector)
     sectors[index] = sector
+  }
+  const overlap = findOverlap(sectors, Math.ceil((entriesPerTable * ENTRY_SIZE) / SECTOR))
+  if (overlap) {
+    const text = `the grain tables at sectors ${overlap.join(' and ')} overlap`
+    throw vmdkError('FORMAT_INVALID', 'grain directory', directory, text)
   }
   return sectors
 }

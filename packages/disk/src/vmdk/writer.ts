@@ -86,7 +86,7 @@ export async function writeVmdk(
   target: ByteSink,
   options: WriteVmdkOptions,
 ): Promise<VmdkSummary> {
-  const { level = 6, runtime = portableRuntime, concurrency = 8, signal } = options
+  const { level = 6, runtime = portableRuntime, signal } = options
   signal?.throwIfAborted()
   const layout = layoutVmdk(source.size)
   const descriptor = createDescriptor(layout, options)
@@ -100,7 +100,7 @@ export async function writeVmdk(
     await forEachWindow(
       source,
       runs,
-      { ...options, id: 'vmdk', blocksPerTable: ENTRIES_PER_TABLE, concurrency, pack },
+      { ...options, id: 'vmdk', blocksPerTable: ENTRIES_PER_TABLE, pack },
       image.add,
     )
     return await image.finish(descriptor)

@@ -1,0 +1,5 @@
+export type { ContainerErrorCode } from '../blocks/errors.ts'
+export { isVhd } from './detect.ts'
+export type { VhdInfo } from './footer.ts'
+export { readVhd, type VhdSource } from './reader.ts'
+export { type VhdSummary, type WriteVhdOptions, writeVhd } from './writer.ts'
