@@ -1,4 +1,6 @@
 export type { XfsErrorCode } from './errors.ts'
 export type { WriteXfsOptions, XfsSizeOptions } from './options.ts'
 export { measureXfs, type XfsMeasure } from './plan.ts'
+export { readXfs, type XfsFilesystem } from './reader.ts'
+export { readXfsSuperblock, type XfsSuperblock } from './superblock.ts'
 export { writeXfs, type XfsLayout } from './writer.ts'
