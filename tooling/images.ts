@@ -4,7 +4,15 @@ import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 
 /** POSIX.1-1988, 10.1.1: what a member is. */
-const TYPE_FLAGS = { file: '0', hardLink: '1', symlink: '2', character: '3', directory: '5', fifo: '6' }
+const TYPE_FLAGS = {
+  file: '0',
+  hardLink: '1',
+  symlink: '2',
+  character: '3',
+  directory: '5',
+  fifo: '6',
+  pax: 'x',
+}
 
 /** A member of a tar that is made by hand: also one that no writer of ours would write. */
 export interface HandMadeMember {
@@ -42,6 +50,15 @@ export function tarOf(members: readonly HandMadeMember[]): Buffer {
     return [header, content, Buffer.alloc((512 - (content.length % 512)) % 512)]
   })
   return Buffer.concat([...blocks, Buffer.alloc(1024)])
+}
+
+/** What stands before a member to give it an extended attribute (POSIX.1-2001, pax; star's key). */
+export function xattrHeader(name: string, value: string): HandMadeMember {
+  const record = ` SCHILY.xattr.${name}=${value}\n`
+  // A record counts itself, its own digits included.
+  let length = record.length
+  while (String(length).length + record.length !== length) length = String(length).length + record.length
+  return { name: 'pax', type: 'pax', data: `${length}${record}` }
 }
 
 /** One layer of an image that is made by hand. */
