@@ -1,4 +1,4 @@
-import { BootableError } from '@bootable/bytes'
+import { BootableError, formatSize } from '@bootable/bytes'
 
 /** The cases in which planning or writing a disk fails. */
 export type DiskErrorCode =
@@ -8,21 +8,27 @@ export type DiskErrorCode =
   | 'DISK_TOO_SMALL'
   /** The path of a mount point leads over something that is not a directory. */
   | 'MOUNT_POINT_NOT_DIRECTORY'
+  /** A partition is to hold a file that the image does not have; `details.path`. */
+  | 'RAW_FILE_MISSING'
   | 'PARTITION_TABLE_INVALID'
   /** The device has fewer bytes than the plan. */
   | 'DEVICE_TOO_SMALL'
-  /** Code for a BIOS, and the disk has no partition for it or sectors that no BIOS code knows. */
+  /** Code for a BIOS, and the disk has no place for it or sectors that no BIOS code knows. */
   | 'BOOT_CODE_WITHOUT_PLACE'
   /** `details.size` and `details.limit`, in bytes. */
   | 'BOOT_CODE_TOO_LARGE'
   /** A filesystem of a type that nothing here writes. */
   | 'FILESYSTEM_UNSUPPORTED'
+  /** No passphrase was given for an encrypted volume; `details.volumes` lists their uuids. */
+  | 'SECRET_MISSING'
   /** No partition of a disk holds a root filesystem. */
   | 'DISK_WITHOUT_ROOT'
+  /** A disk that its container format cannot hold; `details.size` and `details.limit`, in bytes. */
+  | 'CONTAINER_LIMIT'
 
 /** One reason why a disk cannot be planned as asked. */
 export interface DiskProblem {
-  /** The option in question, such as `rootfs` or `filesystems[1]`. */
+  /** The option in question, such as `rootfs` or `disk.partitions[1].mountpoint`. */
   readonly option: string
   readonly message: string
 }
@@ -31,4 +37,33 @@ export interface DiskProblem {
 export function problemsError(problems: readonly DiskProblem[]): BootableError<DiskErrorCode> {
   const lines = problems.map(({ option, message }) => `${option}: ${message}`)
   return new BootableError('DISK_OPTIONS_INVALID', lines.join('\n'), { details: { problems } })
+}
+
+/** Problems as they are found, to be told in one go. */
+export interface Problems {
+  report(option: string, message: string): void
+  /** @throws BootableError `DISK_OPTIONS_INVALID` with all of them, if there are any */
+  throwAny(): void
+}
+
+/** An empty list of problems. */
+export function problemList(): Problems {
+  const problems: DiskProblem[] = []
+  return {
+    report(option, message) {
+      problems.push({ option, message })
+    },
+    throwAny() {
+      if (problems.length > 0) throw problemsError(problems)
+    },
+  }
+}
+
+/** A disk that is too large for a container format. Sizes in bytes. */
+export function limitError(format: string, size: number, limit: number): BootableError<DiskErrorCode> {
+  return new BootableError(
+    'CONTAINER_LIMIT',
+    `a disk of ${size} bytes (${formatSize(size)}); ${format} holds ${limit} (${formatSize(limit)}) at most`,
+    { details: { format, size, limit } },
+  )
 }

@@ -1,12 +1,14 @@
 export { carveTree } from './disk/carve.ts'
 export type { DetectedFilesystem } from './disk/detect.ts'
 export { type Disk, type DiskPartition, openDisk, readDiskTree } from './disk/open-disk.ts'
-export { type WriteDiskOptions, writeDisk } from './disk/write-disk.ts'
+export { type WriteDiskOptions, type WrittenSystem, writeDisk } from './disk/write-disk.ts'
 export type { DiskErrorCode, DiskProblem } from './errors.ts'
 export { type GptReadResult, readGpt } from './gpt/reader.ts'
 export type { Partition, PartitionTable } from './gpt/table.ts'
-export { PARTITION_TYPES, partitionTypeName } from './gpt/types.ts'
+export { isPartitionUse, PARTITION_TYPES, type PartitionUse, partitionTypeName } from './gpt/types.ts'
 export { writeGpt } from './gpt/writer.ts'
+export { type ReadMbrOptions, readMbr } from './mbr/reader.ts'
+export { writeMbr } from './mbr/writer.ts'
 export {
   type BtrfsContent,
   type FilesystemContent,
@@ -21,6 +23,13 @@ export {
 } from './plan/content.ts'
 export { describePlan } from './plan/describe.ts'
 export type { DiskPlan, DiskPlanRow, PlannedPartition } from './plan/disk-plan.ts'
-export { planMounts } from './plan/mounts.ts'
-export type { PlanDiskOptions, PlannedSystem, RootFilesystem, SectorSize } from './plan/options.ts'
+export { type DiskOutline, outlineDisk, planMounts } from './plan/mounts.ts'
+export type {
+  OutlinedSystem,
+  PlanDiskOptions,
+  PlannedSystem,
+  RootFilesystem,
+  SectorSize,
+} from './plan/options.ts'
 export { planDisk } from './plan/plan-disk.ts'
+export type { LuksSecrets } from './plan/secrets.ts'

@@ -12,7 +12,7 @@ export interface GptLayout {
   readonly entryBlocks: number
   /**
    * 1 MiB, as sfdisk writes it, rather than the least that is possible: a tool that adds a partition
-   * later then keeps the grain.
+   * later then keeps the grain. Less where a partition starts before.
    */
   readonly firstUsableLba: number
   readonly lastUsableLba: number
@@ -20,14 +20,18 @@ export interface GptLayout {
   readonly backupHeaderLba: number
 }
 
-/** @param size bytes of the disk; @param sectorSize bytes of a logical block */
-export function gptLayout(size: number, sectorSize: number): GptLayout {
+/**
+ * @param size bytes of the disk
+ * @param sectorSize bytes of a logical block
+ * @param first where the first partition starts, in bytes
+ */
+export function gptLayout(size: number, sectorSize: number, first = GRAIN): GptLayout {
   const blocks = Math.floor(size / sectorSize)
   const entryBlocks = Math.ceil((ENTRY_COUNT * ENTRY_SIZE) / sectorSize)
   return {
     blocks,
     entryBlocks,
-    firstUsableLba: GRAIN / sectorSize,
+    firstUsableLba: Math.max(2 + entryBlocks, Math.floor(Math.min(GRAIN, first) / sectorSize)),
     lastUsableLba: blocks - 2 - entryBlocks,
     backupEntriesLba: blocks - 1 - entryBlocks,
     backupHeaderLba: blocks - 1,

@@ -39,7 +39,7 @@ export async function writeGpt(
 ): Promise<void> {
   const { sectorSize } = table
   checkPartitionTable(table, device)
-  const layout = gptLayout(table.size, sectorSize)
+  const layout = layoutOf(table)
   const entries = encodeEntries(table, layout)
 
   options.signal?.throwIfAborted()
@@ -73,7 +73,7 @@ export function checkPartitionTable(table: PartitionTable, device: BlockDevice):
   }
   if (sectorSize !== 512 && sectorSize !== 4096) fail(`sectors of ${sectorSize} bytes; they have 512 or 4096`)
   if (size % sectorSize !== 0) fail(`a disk of ${size} bytes is not made of whole ${sectorSize}-byte sectors`)
-  const { firstUsableLba, lastUsableLba } = gptLayout(size, sectorSize)
+  const { firstUsableLba, lastUsableLba } = layoutOf(table)
   const numbers = new Set<number>()
   let end = firstUsableLba * sectorSize
   for (const partition of [...partitions].sort((a, b) => a.start - b.start)) {
@@ -97,6 +97,10 @@ export function checkPartitionTable(table: PartitionTable, device: BlockDevice):
       fail(`${name}: attribute bits are numbered 0 to 63`)
     }
   }
+}
+
+function layoutOf({ size, sectorSize, partitions }: PartitionTable): GptLayout {
+  return gptLayout(size, sectorSize, Math.min(...partitions.map(({ start }) => start)))
 }
 
 function encodeEntries(table: PartitionTable, layout: GptLayout): Uint8Array {

@@ -40,12 +40,13 @@ export interface PlannedSubvolume {
   readonly mount?: MountPoint
   /** What `compress=` of its mount options says, such as `zstd:1`; what is written is compressed so. */
   readonly compress?: string
-  readonly readOnly?: boolean
   readonly uuid?: Uuid
 }
 
 export interface SwapContent {
   readonly type: 'swap'
+  /** Bytes of the kernel's pages. @defaultValue 4096 */
+  readonly pageSize?: number
   /** The path is `none`. */
   readonly mount: MountPoint
 }

@@ -1,58 +1,99 @@
-import { compareBytewise, seededBytes, seededUuid, toHex } from '@bootable/bytes'
-import type { InstalledSystem, MountPoint } from '@bootable/system'
-import type { TableFilesystem } from './base-table.ts'
-import type { FilesystemContent } from './content.ts'
-import { type CheckedOptions, checkOptions, type PlanDiskOptions, type PlannedSystem } from './options.ts'
+import { compareBytewise } from '@bootable/bytes'
+import type { MountPoint, StorageLayer } from '@bootable/system'
+import { checkOptions, type OutlinedSystem, type PlanDiskOptions, type SectorSize } from './options.ts'
+import { type LuksSecrets, luksSecrets } from './secrets.ts'
+import type { DiskTable, TableContent, TableFilesystem, TableSubvolume, TableSwap } from './table.ts'
+
+/** Everything about a disk but sizes and places. */
+export interface DiskOutline {
+  /** Kind of its partition table. */
+  readonly type: DiskTable['type']
+  readonly sectorSize: SectorSize
+  /** Sorted by path, so that `/boot` stands before `/boot/efi`; swap has the path `none`. */
+  readonly mounts: readonly MountPoint[]
+  /** Passphrases that stand in the request itself. Those of `encrypted` that are missing have to be given. */
+  readonly secrets: LuksSecrets
+  /** Uuids of all encrypted volumes. */
+  readonly encrypted: readonly string[]
+}
 
 /**
- * Which filesystems a disk will have, where they are mounted and under which uuids: everything about a
- * plan but sizes, so that it is there before the system is complete. {@link planDisk} with the same
- * options gives the same filesystems.
+ * Which filesystems a disk will have, where they are mounted, what they lie in and under which uuids, so that
+ * it is there before the system is complete. {@link planDisk} with the same options gives the same
+ * filesystems.
  *
- * @returns sorted by path, so that `/boot` stands before `/boot/efi`
  * @throws BootableError `DISK_OPTIONS_INVALID`
  */
-export function planMounts(
-  system: Pick<PlannedSystem, 'architecture' | 'layout'>,
-  options: PlanDiskOptions,
-): MountPoint[] {
-  const checked = checkOptions(system, options)
-  return checked.entries
-    .flatMap(({ filesystem }) => (filesystem ? [mountPoint(filesystem, system, checked)] : []))
+export function outlineDisk(system: OutlinedSystem, options: PlanDiskOptions): DiskOutline {
+  const { table } = checkOptions(system, options)
+  const { type, sectorSize, entries } = table
+  const mounts = entries
+    .flatMap(({ content }) => contentMounts(content, []))
     .sort((a, b) => compareBytewise(a.path, b.path))
+  return { type, sectorSize, mounts, ...luksSecrets(table) }
 }
 
-/** A filesystem of the table as it is to be made. */
-export function filesystemContent(
-  filesystem: TableFilesystem,
-  system: Pick<InstalledSystem, 'layout'>,
-  checked: CheckedOptions,
-): FilesystemContent {
-  const mount = mountPoint(filesystem, system, checked)
-  // bootc-image-builder allows fs-verity on the root alone: GRUB cannot read a filesystem that has it.
-  return { type: 'filesystem', mount, ...(mount.type === 'ext4' && mount.path === '/' && { verity: true }) }
+/**
+ * The mounts of {@link outlineDisk} alone.
+ * @throws BootableError `DISK_OPTIONS_INVALID`
+ */
+export function planMounts(system: OutlinedSystem, options: PlanDiskOptions): MountPoint[] {
+  return [...outlineDisk(system, options).mounts]
 }
 
-/** A filesystem of the table with its identity. */
-function mountPoint(
-  { path, type, label, options, passno }: TableFilesystem,
-  system: Pick<InstalledSystem, 'layout'>,
-  { seed, rootfs }: CheckedOptions,
-): MountPoint {
-  const purpose = `filesystem:${path}`
-  const base = { path, label, freq: 0 }
-  if (type === 'vfat') return { ...base, type, uuid: volumeId(seed, purpose), options, passno }
-  const uuid = seededUuid(seed, purpose)
-  // bootc-image-builder mounts / and /boot read-only and unchecked: ostree remounts what it writes to.
-  // A plain system has nobody who would do that.
-  if (options === 'system' && system.layout === 'ostree') {
-    return { ...base, type: rootfs, uuid, options: 'ro', passno: 0 }
+function contentMounts(content: TableContent | undefined, layers: readonly StorageLayer[]): MountPoint[] {
+  switch (content?.type) {
+    case 'filesystem':
+      return content.path === '' ? [] : [filesystemMount(content, layers)]
+    case 'swap':
+      return [swapMount(content, layers)]
+    case 'btrfs':
+      return content.subvolumes.flatMap((subvolume) => subvolumeMount(content, subvolume, layers) ?? [])
+    case 'lvm':
+      return content.volumes.flatMap((volume) =>
+        contentMounts(volume.content, [...layers, logicalLayer(content.name, volume.name)]),
+      )
+    case 'luks':
+      return contentMounts(content.content, [...layers, encryptedLayer(content.uuid)])
+    default:
+      return []
   }
-  return { ...base, type: rootfs, uuid, options: options === 'system' ? 'defaults' : options, passno }
 }
 
-/** The serial number of a FAT volume, `XXXX-XXXX`. */
-function volumeId(seed: string, purpose: string): string {
-  const digits = toHex(seededBytes(seed, purpose, 4)).toUpperCase()
-  return `${digits.slice(0, 4)}-${digits.slice(4)}`
+/** A filesystem with what it lies in, from the partition inwards. */
+export function filesystemMount(
+  { path, format, uuid = '', label, options, freq, passno }: TableFilesystem,
+  layers: readonly StorageLayer[],
+): MountPoint {
+  return { path, type: format, uuid, label, options, freq, passno, ...inLayers(layers) }
+}
+
+export function swapMount(
+  { uuid = '', label, options, freq, passno }: TableSwap,
+  layers: readonly StorageLayer[],
+): MountPoint {
+  return { path: 'none', type: 'swap', uuid, label, options, freq, passno, ...inLayers(layers) }
+}
+
+/** `undefined` for a subvolume that nothing mounts. */
+export function subvolumeMount(
+  { uuid = '', label }: { readonly uuid?: string; readonly label: string },
+  { mount }: TableSubvolume,
+  layers: readonly StorageLayer[],
+): MountPoint | undefined {
+  if (!mount) return undefined
+  const { path, options, freq, passno } = mount
+  return { path, type: 'btrfs', uuid, label, options, freq, passno, ...inLayers(layers) }
+}
+
+export function logicalLayer(group: string, volume: string): StorageLayer {
+  return { type: 'lvm', group, volume }
+}
+
+export function encryptedLayer(uuid = ''): StorageLayer {
+  return { type: 'luks', uuid }
+}
+
+function inLayers(layers: readonly StorageLayer[]): Pick<MountPoint, 'layers'> {
+  return layers.length > 0 ? { layers } : {}
 }

@@ -1,13 +1,17 @@
-import type { FilesystemCustomization } from '@bootable/blueprint'
-import { isAllowedMountPoint } from '@bootable/blueprint/rules'
+import type { DiskCustomization, EmbeddedPartitionTable, FilesystemCustomization } from '@bootable/blueprint'
 import { BootableError, formatSize, parseSize } from '@bootable/bytes'
 import type { InstalledSystem } from '@bootable/system'
-import { type DiskErrorCode, type DiskProblem, problemsError } from '../errors.ts'
-import { ENTRY_COUNT } from '../gpt/format.ts'
-import { baseTable, extraEntry, type TableEntry } from './base-table.ts'
+import { type DiskErrorCode, type Problems, problemList } from '../errors.ts'
+import { baseTable, type TableContext } from './base-table.ts'
+import { checkTable } from './check-table.ts'
+import { customizedTable } from './customized-table.ts'
+import { embeddedTable } from './embedded-table.ts'
+import { identifyTable } from './identity.ts'
+import { checkFilesystems, requestFilesystems } from './requests.ts'
+import type { DiskTable } from './table.ts'
 
 /** The filesystems that a root may have. */
-export type RootFilesystem = 'ext4'
+export type RootFilesystem = 'ext4' | 'xfs' | 'btrfs'
 
 /** Bytes of a disk's logical sector, by which its partition table counts. */
 export type SectorSize = 512 | 4096
@@ -16,17 +20,34 @@ export type SectorSize = 512 | 4096
 export interface PlanDiskOptions {
   /** All uuids follow from it. */
   readonly seed: string
-  /** Filesystem of `/`, `/boot` and extra mount points. @defaultValue `ext4` */
+  /**
+   * Filesystem of `/`, and of whatever is asked for without a type. On btrfs the root is a subvolume, and
+   * `/boot` an ext4.
+   * @defaultValue `ext4`
+   */
   readonly rootfs?: RootFilesystem
   /**
    * Bytes of the disk, or a text such as `20 GiB`, exactly; `minimum` for the smallest that holds the
    * system with a little room.
-   * @defaultValue 10 GiB, or more where the image needs it
+   * @defaultValue what the table says (10 GiB where it says nothing), or more where the image needs it
    */
   readonly size?: number | string
-  /** Least sizes of filesystems, and additional ones, in the words of a blueprint. */
+  /** A blueprint's `customizations.disk`: a table in place of the standard one. */
+  readonly disk?: DiskCustomization
+  /**
+   * `partition_table` of the image's `disk.yaml`: in place of the standard one, where `disk` is not given.
+   * Its `policy` counts for both.
+   */
+  readonly partitionTable?: EmbeddedPartitionTable
+  /**
+   * A blueprint's `customizations.filesystem`: least sizes of filesystems of the table, and additional ones.
+   * Not together with `disk`.
+   */
   readonly filesystems?: readonly FilesystemCustomization[]
-  /** Bytes of a logical sector. From 4096 machines start by UEFI alone. @defaultValue 512 */
+  /**
+   * Bytes of a logical sector. From 4096 machines start by UEFI alone.
+   * @defaultValue what the table says, else 512
+   */
   readonly sectorSize?: SectorSize
 }
 
@@ -34,95 +55,81 @@ export interface PlanDiskOptions {
 export type PlannedSystem = Pick<
   InstalledSystem,
   'architecture' | 'layout' | 'sysroot' | 'deployment' | 'imageSize' | 'bootCode'
->
+> &
+  Partial<Pick<InstalledSystem, 'root' | 'kernel'>>
 
-/** Options that have been checked, with the partitions that they come to. */
-export interface CheckedOptions {
+/** What is known of a system before it is complete. */
+export type OutlinedSystem = Pick<PlannedSystem, 'architecture' | 'layout' | 'kernel'>
+
+/** Options that have been checked, as the one table that they come to. */
+export interface PlanRequest {
   readonly seed: string
-  readonly rootfs: RootFilesystem
-  readonly sectorSize: number
-  /** In the order on the disk: the root last. */
-  readonly entries: readonly TableEntry[]
+  /** With every identity. */
+  readonly table: DiskTable
   readonly size: number | 'minimum' | 'default'
-  /** Bytes asked for by mount point. */
-  readonly minimumSizes: ReadonlyMap<string, number>
 }
 
-const ROOT_FILESYSTEMS: readonly string[] = ['ext4'] satisfies RootFilesystem[]
+const ROOT_FILESYSTEMS: readonly string[] = ['ext4', 'xfs', 'btrfs'] satisfies RootFilesystem[]
 
 /** @throws BootableError `DISK_OPTIONS_INVALID` with every problem there is */
-export function checkOptions(
-  system: Pick<PlannedSystem, 'architecture'>,
-  options: PlanDiskOptions,
-): CheckedOptions {
-  const { seed, rootfs = 'ext4', sectorSize = 512, filesystems = [] } = options
-  const problems: DiskProblem[] = []
-  const report = (option: string, message: string): void => {
-    problems.push({ option, message })
-  }
-
+export function checkOptions(system: OutlinedSystem, options: PlanDiskOptions): PlanRequest {
+  const { seed, rootfs = 'ext4', filesystems = [], disk, partitionTable } = options
+  const problems = problemList()
   if (!ROOT_FILESYSTEMS.includes(rootfs)) {
-    report('rootfs', `"${rootfs}" cannot be written; possible: ${ROOT_FILESYSTEMS.join(', ')}`)
+    problems.report('rootfs', `"${rootfs}" cannot be written; possible: ${ROOT_FILESYSTEMS.join(', ')}`)
   }
-  if (sectorSize !== 512 && sectorSize !== 4096)
-    report('sectorSize', `${sectorSize}; 512 and 4096 are possible`)
-  const size = checkSize(options.size, sectorSize, report)
-  const minimumSizes = checkFilesystems(filesystems, rootfs, report)
+  const sectorSize = checkSectorSize(options, problems)
+  const size = checkSize(options.size, sectorSize, problems)
+  const { architecture, layout, kernel } = system
+  const isUnified = kernel?.uki !== undefined
+  const context: TableContext = { architecture, layout, rootfs, sectorSize, isUnified }
 
-  const table = baseTable(system.architecture, sectorSize)
-  const known = new Set(table.map(({ filesystem }) => filesystem?.path))
-  const extra = [...minimumSizes.keys()].filter((path) => !known.has(path)).map(extraEntry)
-  const entries = [...table.slice(0, -1), ...extra, ...table.slice(-1)]
-  if (entries.length > ENTRY_COUNT) {
-    report('filesystems', `${entries.length} partitions; a partition table has ${ENTRY_COUNT}`)
+  let table: DiskTable
+  if (disk) table = customizedTable(disk, context, partitionTable?.policy)
+  else table = partitionTable ? embeddedTable(partitionTable, context) : baseTable(context)
+  if (disk && filesystems.length > 0) {
+    problems.report('filesystems', 'cannot be there together with a table of its own (disk)')
   }
-  if (problems.length > 0) throw problemsError(problems)
-  return { seed, rootfs, sectorSize, entries, size, minimumSizes }
+  const requests = checkFilesystems(filesystems, rootfs, problems)
+  if (!disk) table = requestFilesystems(table, requests, context)
+  const identified = identifyTable(table, seed)
+  checkTable(identified, context, problems)
+  problems.throwAny()
+  return { seed, table: identified, size }
 }
 
-type Report = (option: string, message: string) => void
+/** Two that say different things are a mistake: nobody could follow both. */
+function checkSectorSize(options: PlanDiskOptions, problems: Problems): SectorSize {
+  const { sectorSize, disk, partitionTable } = options
+  const named = disk
+    ? { key: 'disk.sector_size', value: disk.sector_size }
+    : { key: 'partition_table.sector_size', value: partitionTable?.sector_size }
+  for (const [key, value] of [['sectorSize', sectorSize] as const, [named.key, named.value] as const]) {
+    if (value === undefined || value === 512 || value === 4096) continue
+    problems.report(key, `${value}; 512 and 4096 are possible`)
+  }
+  if (sectorSize !== undefined && named.value !== undefined && sectorSize !== named.value) {
+    problems.report('sectorSize', `${sectorSize}, but ${named.key} says ${named.value}`)
+  }
+  return (sectorSize ?? named.value) === 4096 ? 4096 : 512
+}
 
 function checkSize(
   given: number | string | undefined,
   sectorSize: number,
-  report: Report,
-): CheckedOptions['size'] {
+  problems: Problems,
+): PlanRequest['size'] {
   if (given === undefined) return 'default'
   if (given === 'minimum') return given
   try {
     const size = parseSize(given)
     if (size % sectorSize === 0) return size
-    report('size', `${size} bytes are not whole sectors of ${sectorSize} bytes`)
+    problems.report('size', `${size} bytes are not whole sectors of ${sectorSize} bytes`)
   } catch (error) {
     if (!BootableError.is(error)) throw error
-    report('size', error.message)
+    problems.report('size', error.message)
   }
   return 'default'
-}
-
-function checkFilesystems(
-  filesystems: readonly FilesystemCustomization[],
-  rootfs: string,
-  report: Report,
-): Map<string, number> {
-  const sizes = new Map<string, number>()
-  for (const [index, { mountpoint, minsize }] of filesystems.entries()) {
-    const option = `filesystems[${index}]`
-    if (!isCanonical(mountpoint))
-      report(option, `"${mountpoint}" is not an absolute path in its shortest form`)
-    else if (!isAllowedMountPoint(mountpoint, rootfs)) {
-      report(option, `${mountpoint} may not be a filesystem of its own; /, /boot and paths below /var may`)
-    } else if (sizes.has(mountpoint)) report(option, `${mountpoint} is there twice`)
-    if (!Number.isSafeInteger(minsize) || minsize < 0)
-      report(option, `minsize ${minsize} is no number of bytes`)
-    sizes.set(mountpoint, minsize)
-  }
-  return sizes
-}
-
-function isCanonical(path: string): boolean {
-  const names = path.split('/').slice(1)
-  return path === '/' || (path.startsWith('/') && names.every((name) => !['', '.', '..'].includes(name)))
 }
 
 /** @param needed bytes of the smallest disk that would do */

@@ -266,7 +266,7 @@ describe('mount points', () => {
       mountpoint: `/var/${index}x`,
       minsize: GiB,
     }))
-    expect(problemsOf(() => plan({ filesystems }))).toEqual(['filesystems'])
+    expect(problemsOf(() => plan({ filesystems }))).toEqual(['partitions'])
     expect(plan({ filesystems: filesystems.slice(1) }).partitions).toHaveLength(128)
   })
 
