@@ -1,0 +1,6 @@
+export type { LuksErrorCode } from './errors.ts'
+export { isLuks } from './header.ts'
+export type { Argon2, KeyDerivation, Pbkdf2 } from './kdf.ts'
+export { LUKS_OVERHEAD, type LuksPlan, type PlanLuksOptions, planLuks } from './plan.ts'
+export { type LuksLimits, type LuksVolume, readLuks, type UnlockOptions } from './reader.ts'
+export { type CreateLuksVolumeOptions, createLuksVolume } from './writer.ts'
