@@ -155,7 +155,7 @@ async function readXattrs(folder: string): Promise<Map<string, Map<string, Uint8
     if (head === undefined) continue
     const path = unescapeOctal(head.replace(/^# file: /, '')).replace(/^\.\/?/, '')
     const xattrs = new Map(
-      lines.map((line) => {
+      lines.filter(isOwn).map((line) => {
         const [name, value = '0x'] = line.split('=') as [string, string?]
         return [name, new Uint8Array(Buffer.from(value.slice(2), 'hex'))]
       }),
@@ -163,6 +163,11 @@ async function readXattrs(folder: string): Promise<Map<string, Map<string, Uint8
     all.set(path, xattrs)
   }
   return all
+}
+
+/** XFS shows root its access lists a second time, in the form in which it keeps them. */
+function isOwn(line: string): boolean {
+  return !line.startsWith('trusted.SGI_ACL_')
 }
 
 /** getfattr writes bytes that it thinks unprintable as `\nnn`. */

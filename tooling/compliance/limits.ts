@@ -5,7 +5,8 @@ export interface FilesystemLimits {
   /** Whether one inode can stand under several names; otherwise each name is expected to be a copy. */
   readonly hardLinks: boolean
   readonly symlinks: { readonly maxTargetBytes: number } | false
-  readonly devices: boolean
+  /** Device nodes, and the greatest numbers that they may have. */
+  readonly devices: { readonly major: number; readonly minor: number } | false
   /** Fifos and sockets. */
   readonly fifos: boolean
   /** Largest sum of the values of one inode, and largest single value, in bytes. */
@@ -40,7 +41,7 @@ export function isLinuxName(name: string): boolean {
 export const LINUX_LIMITS: FilesystemLimits = {
   hardLinks: true,
   symlinks: { maxTargetBytes: 4095 },
-  devices: true,
+  devices: { major: 0xfff, minor: 0xf_ffff },
   fifos: true,
   xattrs: { maxTotalBytes: 3500, maxValueBytes: 3500 },
   owners: { maximum: 2 ** 32 - 2 },

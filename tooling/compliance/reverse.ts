@@ -18,7 +18,7 @@ import { readHostTree, writeHostTree } from '../host-tree.ts'
 import { requireTool, temporaryFolder } from '../oracles.ts'
 import { differences } from './filesystem.ts'
 import { withoutHidden } from './kernel.ts'
-import { LINUX_LIMITS } from './limits.ts'
+import { type FilesystemLimits, LINUX_LIMITS } from './limits.ts'
 import { arbitraryTree, holedSource, patternBytes } from './trees.ts'
 
 /** A program that fills an image from a folder, and our reader of what it makes. */
@@ -37,6 +37,8 @@ export interface ReverseSubject {
   expected?(tree: FileTree, args: readonly string[]): FileTree
   /** What stands in the folder. @defaultValue {@link ordinaryTree} */
   readonly tree?: FileTree
+  /** What the program can hold of a random tree. @defaultValue `LINUX_LIMITS` */
+  readonly limits?: FilesystemLimits
   /** Random trees to try with the first variant, by root alone. @defaultValue 5 */
   readonly randomTrees?: number
 }
@@ -52,6 +54,7 @@ const isRoot = process.getuid?.() === 0
 /** The tests of a reader against images that it did not write. */
 export function reverseCompliance(subject: ReverseSubject): void {
   const { name, isPossible = true, variants, randomTrees = 5, expected = (tree) => tree } = subject
+  const { limits = LINUX_LIMITS } = subject
   const tools = requireTool('getfattr', 'setfattr', 'python3')
 
   describe.runIf(isPossible && tools)(name, () => {
@@ -86,7 +89,7 @@ export function reverseCompliance(subject: ReverseSubject): void {
     if (!isRoot || randomTrees === 0) return
     test(`${randomTrees} random trees`, async () => {
       const { args } = variants[0] as ReverseVariant
-      for (const tree of fc.sample(arbitraryTree(LINUX_LIMITS), { numRuns: randomTrees, seed: 9 })) {
+      for (const tree of fc.sample(arbitraryTree(limits), { numRuns: randomTrees, seed: 9 })) {
         await fill(withoutHidden(tree))
         await expectRead(args)
       }

@@ -47,7 +47,9 @@ export function holdable(tree: FileTree, limits: FilesystemLimits): FileTree {
         limits.symlinks && new TextEncoder().encode(inode.target).length <= limits.symlinks.maxTargetBytes
       )
     }
-    if (inode.type === 'device') return limits.devices
+    if (inode.type === 'device') {
+      return limits.devices && inode.major <= limits.devices.major && inode.minor <= limits.devices.minor
+    }
     return (inode.type !== 'fifo' && inode.type !== 'socket') || limits.fifos
   }
   const prune = (directory: Directory): Directory => {
