@@ -6,10 +6,17 @@ import type { Image } from '@bootable/oci'
 /**
  * The seed of a machine when nobody gives one: a digest over the image's manifest and the blueprint. The
  * same image with the same blueprint gives the same uuids and salts, and so the same bytes.
+ *
+ * Passphrases of encrypted volumes are left out: the seed stands in plans, where a quick digest would let
+ * everybody try passphrases.
  */
 export function deriveSeed(image: Image, blueprint: Blueprint | undefined, runtime: Runtime): string {
-  const text = `${image.manifest.descriptor.digest}\n${JSON.stringify(blueprint ?? null)}`
+  const text = `${image.manifest.descriptor.digest}\n${JSON.stringify(blueprint ?? null, withoutPassphrases)}`
   return toHex(runtime.createHash('sha256').update(utf8(text)).digest())
+}
+
+function withoutPassphrases(key: string, value: unknown): unknown {
+  return key === 'passphrase' ? undefined : value
 }
 
 /** When an image says that it was made, in seconds since 1970; 0 where it does not say. */

@@ -32,6 +32,19 @@ describe('deriveSeed', () => {
     const other = { ...image, manifest: { ...image.manifest, descriptor } }
     expect(deriveSeed(other, undefined, portableRuntime)).not.toBe(seed())
   })
+
+  it('says nothing of passphrases', () => {
+    const encrypted = (passphrase: string) =>
+      parseBlueprint({
+        customizations: {
+          disk: {
+            partitions: [{ fs_type: 'xfs', mountpoint: '/', minsize: 1, encryption: { passphrase } }],
+          },
+        },
+      }).blueprint
+    expect(seed(encrypted('one'))).toBe(seed(encrypted('two')))
+    expect(seed(encrypted('one'))).not.toBe(seed())
+  })
 })
 
 describe('imageTime', () => {

@@ -8,15 +8,24 @@ import type { LayoutName } from './layout.ts'
 /** What can be said about a machine, whatever it is written to. */
 export interface MachineOptions extends OperationOptions, RuntimeOptions {
   readonly blueprint?: Blueprint
-  /** @defaultValue what the image's install configuration asks for, else `ext4` */
+  /**
+   * Filesystem of the root, and of whatever is asked for without a type.
+   * @defaultValue what the image's install configuration or its own partition table asks for, else `ext4`
+   */
   readonly rootfs?: RootFilesystem
   /**
    * Bytes of the disk, exactly; `minimum` for the smallest that holds everything.
-   * @defaultValue 10 GiB, or more where twice the image needs it
+   * @defaultValue what the partition table says; of the standard one 10 GiB, or more where twice the image
+   * needs it
    */
   readonly size?: number | 'minimum'
   /** Bytes of the disk's logical sectors. From 4096 machines start by UEFI alone. @defaultValue 512 */
   readonly sectorSize?: SectorSize
+  /**
+   * Opens every encrypted volume, whatever blueprint and image say. It appears in no plan and no message.
+   * @defaultValue the passphrases of the blueprint, or of the image's own partition table
+   */
+  readonly luksPassphrase?: string | Uint8Array
   /** @defaultValue `auto` */
   readonly bootloader?: BootloaderName
   /** What the disk has to start on. @defaultValue everything that the image has a boot loader for */

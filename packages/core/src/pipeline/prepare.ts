@@ -2,10 +2,11 @@ import type { Blueprint } from '@bootable/blueprint'
 import { unheededCustomizations } from '@bootable/blueprint/rules'
 import { type DescribedBootloader, type GrubConsole, installBootloader } from '@bootable/bootloader'
 import { BootableError, type ProgressEvent, portableRuntime } from '@bootable/bytes'
-import { type DiskPlan, planDisk, planMounts, type RootFilesystem } from '@bootable/disk'
+import { type DiskPlan, type LuksSecrets, planDisk } from '@bootable/disk'
 import { type FetchLayersOptions, type Image, memoryLayerCache, unpackImage } from '@bootable/oci'
 import { deployOstree, formatTargetImage, labelOstree, parseTargetReference } from '@bootable/ostree'
 import {
+  checkMountPoints,
   type DeploymentOptions,
   deployPlain,
   type InstalledSystem,
@@ -13,11 +14,13 @@ import {
   type MountPoint,
   type SystemWarning,
   splitKernelArguments,
+  sysrootPath,
   writeMounts,
 } from '@bootable/system'
 import { ensureDirectory } from '@bootable/tree'
 import type { CoreErrorCode } from '../errors.ts'
 import { deriveSeed, imageTime } from '../seed.ts'
+import { requestDisk } from './disk-request.ts'
 import { chooseLayout } from './layout.ts'
 import type { MachineOptions } from './options.ts'
 
@@ -30,6 +33,8 @@ export interface Machine {
   /** The kernel's whole command line, word by word. */
   readonly commandLine: readonly string[]
   readonly plan: DiskPlan
+  /** What opens the encrypted volumes of the plan; `writeDisk` takes it. It is not to be shown. */
+  readonly secrets: LuksSecrets
   readonly seed: string
   /** Seconds since 1970. */
   readonly clock: number
@@ -37,7 +42,8 @@ export interface Machine {
 
 /**
  * The pipeline up to the plan: layers are unpacked, the system is customised and made bootable, and the
- * disk is planned. `writeDisk(machine.plan, machine.system, device)` does the rest.
+ * disk is planned. `writeDisk(machine.plan, machine.system, device, { secrets: machine.secrets })` does the
+ * rest.
  *
  * @throws BootableError of every step; nothing has been written to an artifact by then
  */
@@ -45,7 +51,6 @@ export async function prepareMachine(image: Image, options: MachineOptions = {})
   const { blueprint, runtime = portableRuntime, signal } = options
   const onProgress = options.onProgress && tellOnce(options.onProgress)
   const operation = { ...(signal && { signal }), ...(onProgress && { onProgress }), runtime }
-  refuseUnsupported(options)
   for (const { key, message } of blueprint ? unheededCustomizations(blueprint, 'disk') : []) {
     onProgress?.({ type: 'warning', message: `${key} ${message}` })
   }
@@ -62,21 +67,20 @@ export async function prepareMachine(image: Image, options: MachineOptions = {})
   })
   for (const warning of deployed.warnings) onProgress?.({ type: 'warning', ...warning })
 
-  const diskOptions = {
-    seed,
-    rootfs: chooseRootFilesystem(deployed, options),
-    ...(options.size !== undefined && { size: options.size }),
-    ...(options.sectorSize !== undefined && { sectorSize: options.sectorSize }),
-    ...(blueprint?.customizations.filesystem && { filesystems: blueprint.customizations.filesystem }),
-  }
-  const mounts = planMounts(deployed, diskOptions)
-  await writeMounts(deployed, mounts, { clock })
+  const request = await requestDisk(deployed, { ...options, ...operation, seed })
+  const { mounts, type: partitionTable, sectorSize } = request.outline
+  for (const warning of checkMountPoints(deployed, mounts)) onProgress?.({ type: 'warning', ...warning })
+  await writeMounts(deployed, mounts, {
+    clock,
+    ...(request.mountStyle && { style: request.mountStyle }),
+  })
   const { bootCode, commandLine, ...bootloader } = await installBootloader(deployed, mounts, {
     ...operation,
     clock: { seconds: clock, nanoseconds: 0 },
     ...terminals(blueprint),
     bootloader: options.bootloader ?? 'auto',
-    ...(options.sectorSize !== undefined && { sectorSize: options.sectorSize }),
+    sectorSize,
+    partitionTable,
     ...(options.firmware && { firmware: options.firmware }),
     ...(options.secureBoot && { secureBoot: options.secureBoot }),
   })
@@ -85,7 +89,7 @@ export async function prepareMachine(image: Image, options: MachineOptions = {})
   for (const warning of bootloader.warnings) onProgress?.({ type: 'warning', ...warning })
   makeLostAndFound(system, mounts, clock)
   await (system.layout === 'ostree' ? labelOstree(system, mounts) : labelPlain(system))
-  const plan = planDisk(system, diskOptions)
+  const plan = planDisk(system, request.options)
   return {
     image,
     system,
@@ -93,6 +97,7 @@ export async function prepareMachine(image: Image, options: MachineOptions = {})
     bootloader,
     commandLine: splitKernelArguments(commandLine),
     plan,
+    secrets: request.secrets,
     seed,
     clock,
   }
@@ -112,19 +117,12 @@ function terminals(blueprint: Blueprint | undefined): { grubConsole?: GrubConsol
   }
 }
 
-/**
- * Every ext4 has a `lost+found`; one that is in the tree gets its SELinux label with everything else. In the
- * ostree layout only `/` and `/boot` are where the sysroot says.
- */
-function makeLostAndFound(
-  { sysroot, layout }: InstalledSystem,
-  mounts: readonly MountPoint[],
-  clock: number,
-): void {
+/** Every ext4 has a `lost+found`; one that is in the tree gets its SELinux label with everything else. */
+function makeLostAndFound(system: InstalledSystem, mounts: readonly MountPoint[], clock: number): void {
   const attributes = { mode: 0o700, mtime: { seconds: clock, nanoseconds: 0 } }
   for (const { path, type } of mounts) {
-    if (type !== 'ext4' || (layout === 'ostree' && path !== '/' && path !== '/boot')) continue
-    ensureDirectory(sysroot, `${path}/lost+found`, attributes)
+    if (type !== 'ext4') continue
+    ensureDirectory(system.sysroot, `${sysrootPath(system, path)}/lost+found`, attributes)
   }
 }
 
@@ -178,20 +176,6 @@ function tellOnce(onProgress: (event: ProgressEvent) => void): (event: ProgressE
   }
 }
 
-function chooseRootFilesystem(
-  system: InstalledSystem,
-  { rootfs, onProgress }: MachineOptions,
-): RootFilesystem {
-  if (rootfs) return rootfs
-  const configured = system.installConfiguration.rootFilesystem
-  if (configured) return configured as RootFilesystem
-  onProgress?.({
-    type: 'note',
-    message: 'The image names no root filesystem, so it gets ext4 (--rootfs chooses another).',
-  })
-  return 'ext4'
-}
-
 function checkClock(clock: number): void {
   if (Number.isSafeInteger(clock) && clock >= 0) return
   throw new BootableError<CoreErrorCode>(
@@ -200,14 +184,5 @@ function checkClock(clock: number): void {
     {
       details: { clock },
     },
-  )
-}
-
-function refuseUnsupported({ blueprint }: MachineOptions): void {
-  if (!blueprint?.customizations.disk) return
-  throw new BootableError<CoreErrorCode>(
-    'BLUEPRINT_UNSUPPORTED',
-    'customizations.disk is understood, but custom partition tables are not written',
-    { details: { key: 'customizations.disk' }, hint: 'use customizations.filesystem for sizes' },
   )
 }

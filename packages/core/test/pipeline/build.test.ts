@@ -1,4 +1,12 @@
-import { type BlockDevice, type ByteRange, MiB, portableRuntime, readAll, toHex } from '@bootable/bytes'
+import {
+  type BlockDevice,
+  type ByteRange,
+  type ByteSource,
+  MiB,
+  portableRuntime,
+  readAll,
+  toHex,
+} from '@bootable/bytes'
 import { nodeRuntime } from '@bootable/bytes/node'
 import {
   type BuildDiskOptions,
@@ -15,6 +23,7 @@ import {
 } from '@bootable/core'
 import { mountsOf } from '@bootable/disk'
 import { readQcow2 } from '@bootable/disk/qcow2'
+import { findFile, lookup } from '@bootable/tree'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { createSampleImage, SAMPLE_REFERENCE } from '../../../../tooling/sample/sample-image.ts'
 
@@ -104,11 +113,41 @@ describe('prepareMachine', () => {
     await expect(prepareMachine(image, { clock, runtime })).rejects.toMatchObject({ code: 'CLOCK_INVALID' })
   })
 
-  it('refuses a partition table of the blueprint', async () => {
-    const blueprint = { customizations: { disk: { partitions: [] } } } as never
-    await expect(prepareMachine(image, { blueprint, runtime })).rejects.toMatchObject({
-      code: 'BLUEPRINT_UNSUPPORTED',
-    })
+  it('plans the partition table of a blueprint', async () => {
+    const disk = {
+      partitions: [
+        { fs_type: 'ext4', mountpoint: '/var/data', minsize: 64 * MiB },
+        { fs_type: 'swap', minsize: 16 * MiB },
+      ],
+    } as const
+    const custom = await prepareMachine(image, { blueprint: { customizations: { disk } }, runtime })
+    expect(custom.plan.partitions.map(({ name }) => name)).toEqual([
+      'bios',
+      'esp',
+      'var-data',
+      'swap',
+      'root',
+    ])
+    expect(custom.mounts.map(({ path }) => path)).toEqual(['/', '/boot/efi', '/var/data', 'none'])
+    expect(lookup(custom.system.sysroot, 'var/data/lost+found')).toMatchObject({ mode: 0o700 })
+    const fstab = findFile(custom.system.root, 'etc/fstab')?.content as ByteSource
+    const lines = new TextDecoder()
+      .decode(await readAll(fstab))
+      .trimEnd()
+      .split('\n')
+    expect(lines.map((line) => line.split('\t').slice(1, 3).join(' ')).sort()).toEqual([
+      '/ ext4',
+      '/boot/efi vfat',
+      '/var/data ext4',
+      'none swap',
+    ])
+  })
+
+  it("refuses a mount point that is the system's own", async () => {
+    const disk = { partitions: [{ fs_type: 'ext4', mountpoint: '/etc', minsize: 1 }] } as const
+    await expect(
+      prepareMachine(image, { blueprint: { customizations: { disk } }, runtime }),
+    ).rejects.toMatchObject({ code: 'DISK_OPTIONS_INVALID' })
   })
 })
 
