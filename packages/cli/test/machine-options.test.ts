@@ -38,6 +38,8 @@ describe('flags that describe a machine', () => {
 
   it.each<[args: string[], options: object]>([
     [['--rootfs', 'ext4'], { rootfs: 'ext4' }],
+    [['--rootfs', 'xfs'], { rootfs: 'xfs' }],
+    [['--rootfs', 'btrfs'], { rootfs: 'btrfs' }],
     [['--size', '20 GiB'], { size: 20 * GiB }],
     [['--size', 'minimum'], { size: 'minimum' }],
     [['--sector-size', '4096'], { sectorSize: 4096 }],
@@ -72,6 +74,35 @@ describe('flags that describe a machine', () => {
     expect(() => read(...args)).toThrow(
       expect.objectContaining({ code: expect.stringMatching(/^commander\./) }),
     )
+  })
+})
+
+describe('--luks-passphrase-file', () => {
+  const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+  it.each([
+    ['correct horse\n', 'correct horse'],
+    ['no newline', 'no newline'],
+    ['two\n\n', 'two\n'],
+    [' blanks stay \r\n', ' blanks stay \r'],
+  ])('%j is %j', async (content, passphrase) => {
+    const file = fileOf('passphrase', content)
+    expect(await optionsOf('--luks-passphrase-file', file)).toMatchObject({
+      luksPassphrase: bytes(passphrase),
+    })
+  })
+
+  it('tells of files that hold none, and nothing of what they hold', async () => {
+    await expect(read('--luks-passphrase-file', join(folder, 'none'))).rejects.toMatchObject({
+      code: 'PASSPHRASE_NOT_READABLE',
+    })
+    await expect(read('--luks-passphrase-file', fileOf('empty', '\n'))).rejects.toMatchObject({
+      code: 'PASSPHRASE_INVALID',
+      message: `the passphrase from ${join(folder, 'empty')} is empty`,
+    })
+    await expect(read('--luks-passphrase-file', '-', '--config', '-')).rejects.toMatchObject({
+      code: 'STANDARD_INPUT_TWICE',
+    })
   })
 })
 

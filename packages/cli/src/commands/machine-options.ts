@@ -2,16 +2,18 @@ import { readFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
 import type { Blueprint, LoadedBlueprint } from '@bootable/blueprint'
 import { BootableError, parseSize } from '@bootable/bytes'
-import type { Firmware } from '@bootable/core'
+import type { Firmware, RootFilesystem } from '@bootable/core'
 import type { FileMachineOptions } from '@bootable/core/node'
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { readPassphrase } from './passphrase.ts'
 
 /** Flags of every command that turns an image into a machine, as commander hands them over. */
 export interface MachineFlags {
   readonly config?: string
-  readonly rootfs?: 'ext4'
+  readonly rootfs?: RootFilesystem
   readonly size?: number | 'minimum'
   readonly sectorSize?: '512' | '4096'
+  readonly luksPassphraseFile?: string
   readonly bootloader?: 'auto' | 'grub' | 'systemd-boot' | 'uki' | 'none'
   readonly firmware?: readonly Firmware[]
   readonly secureBoot?: true
@@ -37,6 +39,10 @@ export function addMachineFlags(command: Command): Command {
         '512',
         '4096',
       ]),
+    )
+    .option(
+      '--luks-passphrase-file <file>',
+      'passphrase of all encrypted volumes; a newline at its end is not part of it; - reads standard input',
     )
     .addOption(
       new Option('--bootloader <name>', 'boot loader')
@@ -87,7 +93,19 @@ export async function readMachineFlags(
   image: string,
   flags: MachineFlags,
 ): Promise<{ options: FileMachineOptions; warnings: LoadedBlueprint['warnings'] }> {
-  const loaded = flags.config === undefined ? undefined : await readBlueprint(flags.config)
+  const { config, luksPassphraseFile } = flags
+  if (config === '-' && luksPassphraseFile === '-') {
+    throw new BootableError(
+      'STANDARD_INPUT_TWICE',
+      'standard input cannot be both blueprint and passphrase',
+      {
+        hint: 'put one of them into a file',
+      },
+    )
+  }
+  const loaded = config === undefined ? undefined : await readBlueprint(config)
+  const luksPassphrase =
+    luksPassphraseFile === undefined ? undefined : await readPassphrase(luksPassphraseFile)
   const blueprint = withUpdates(loaded?.blueprint, flags.updates)
   const options: FileMachineOptions = {
     image,
@@ -95,6 +113,7 @@ export async function readMachineFlags(
     ...(flags.rootfs && { rootfs: flags.rootfs }),
     ...(flags.size !== undefined && { size: flags.size }),
     ...(flags.sectorSize && { sectorSize: flags.sectorSize === '4096' ? 4096 : 512 }),
+    ...(luksPassphrase && { luksPassphrase }),
     ...(flags.bootloader && { bootloader: flags.bootloader }),
     ...(flags.firmware && { firmware: flags.firmware }),
     ...(flags.secureBoot && { secureBoot: 'required' }),

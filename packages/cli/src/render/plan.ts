@@ -2,6 +2,7 @@ import { formatSize } from '@bootable/bytes'
 import { describePlan, type Machine } from '@bootable/core'
 import { formatDiskSize } from './amount.ts'
 import { formatPairs, formatTable } from './table.ts'
+import { type VolumeRow, volumeRows } from './volumes.ts'
 
 /** What the chain of signatures comes to. */
 const SECURE_BOOT = {
@@ -28,19 +29,25 @@ export function formatPlan(machine: Machine): string {
     ...(bootloader.secureBoot ? [['Secure Boot', SECURE_BOOT[bootloader.secureBoot.chain]] as const] : []),
     ['disk', `${formatDiskSize(plan)}, ${plan.uuid}`],
   ])
-  const rows = describePlan(plan).map(
-    ({ number, name, start, size, type, filesystem, mountpoint, label, uuid }) => [
-      String(number),
-      name,
-      formatSize(start),
-      formatSize(size),
-      type,
-      filesystem,
-      mountpoint,
-      label,
-      uuid,
-    ],
-  )
-  const head = ['#', 'name', 'start', 'size', 'type', 'filesystem', 'mount point', 'label', 'uuid']
-  return `${facts}\n${formatTable(head, rows)}`
+  return `${facts}\n${formatTable(PLAN_HEAD, planRows(plan))}`
+}
+
+export const PLAN_HEAD = ['#', 'name', 'start', 'size', 'type', 'content', 'mount point', 'label', 'uuid']
+
+/** A line for each partition, and below it one for each volume inside, under {@link PLAN_HEAD}. */
+export function planRows(plan: Machine['plan']): string[][] {
+  const described = describePlan(plan)
+  return plan.partitions.flatMap(({ content }, index) => {
+    const { number, name, start, size, type } = described[index] as (typeof described)[number]
+    const [first, ...inside] = volumeRows(content)
+    const line = [String(number), name, formatSize(start), formatSize(size), type]
+    return [
+      [...line, ...contentCells(first)],
+      ...inside.map((row) => ['', row.name, '', row.size, '', ...contentCells(row)]),
+    ]
+  })
+}
+
+function contentCells({ content, mountpoint, label, uuid }: VolumeRow): string[] {
+  return [content, mountpoint, label, uuid]
 }

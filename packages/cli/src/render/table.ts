@@ -1,11 +1,13 @@
 import { printable } from './printable.ts'
 
-/** Rows as aligned columns, two blanks between them; a column whose cells are all numbers stands right. */
+/** Rows as aligned columns, two blanks between them; a column whose cells are numbers, or empty, stands right. */
 export function formatTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [head, ...rows.map((row) => row.map(printable))]
   const widths = head.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)))
   const numeric = head.map(
-    (_, column) => rows.length > 0 && rows.every((row) => /^[\d.]+( [KMGT]?i?B)?$/.test(row[column] ?? '')),
+    (_, column) =>
+      rows.some((row) => row[column]) &&
+      rows.every((row) => /^(?:[\d.]+( [KMGT]?i?B)?)?$/.test(row[column] ?? '')),
   )
   const line = (row: readonly string[]): string =>
     row
