@@ -31,8 +31,29 @@ export { registryStore } from '@bootable/registry'
 export { deployPlain, type InstalledSystem, type MountPoint, writeMounts } from '@bootable/system'
 
 export type { CoreErrorCode } from './errors.ts'
+export {
+  type OpenDiskSourceOptions,
+  type OpenedDiskSource,
+  openDiskSource,
+} from './formats/open-disk-source.ts'
+export type { SpoolOptions } from './formats/spool.ts'
+export { type FormatOptions, writeFormat } from './formats/write-format.ts'
+export {
+  type ArtifactFile,
+  DISK_ARTIFACT_TYPE,
+  type DiskArtifactOptions,
+  diskArtifact,
+} from './images/artifact.ts'
+export { type ContainerDiskOptions, containerDisk } from './images/container-disk.ts'
+export type { ComposedImage } from './images/stream-store.ts'
 export * from './inspect/boot.ts'
-export * from './inspect/disk.ts'
+export {
+  type DiskReport,
+  inspectDisk,
+  type OpenedDiskFile,
+  openDiskFile,
+  type PartitionReport,
+} from './inspect/disk.ts'
 export * from './inspect/disk-system.ts'
 export * from './inspect/image.ts'
 export * from './inspect/system.ts'

@@ -1,6 +1,17 @@
-import { type ByteSource, FormatError, type OperationOptions, type RuntimeOptions } from '@bootable/bytes'
+import {
+  type ByteSource,
+  type CompressionFormat,
+  FormatError,
+  type OperationOptions,
+  type RuntimeOptions,
+} from '@bootable/bytes'
 import { type Disk, openDisk, partitionTypeName, readDiskTree } from '@bootable/disk'
-import { isQcow2, readQcow2 } from '@bootable/disk/qcow2'
+import {
+  type OpenDiskSourceOptions,
+  type OpenedDiskSource,
+  openDiskSource,
+} from '../formats/open-disk-source.ts'
+import type { DiskFormat, ImageOutputType } from '../output-types.ts'
 import { type DiskBootReport, inspectBoot } from './boot.ts'
 import { type DiskSystemReport, inspectDiskSystem } from './disk-system.ts'
 
@@ -19,7 +30,11 @@ export interface PartitionReport {
 /** What a disk holds, as plain data. */
 export interface DiskReport {
   readonly kind: 'disk'
-  readonly format: 'raw' | 'qcow2'
+  readonly format: DiskFormat
+  /** How the file as a whole is compressed; absent where it is not. */
+  readonly compression?: Exclude<CompressionFormat, 'none'>
+  /** What carries the file, where that is an image. */
+  readonly carrier?: ImageOutputType
   /** Bytes that a machine sees. */
   readonly size: number
   /** Bytes of the sectors by which the partition table counts: 512 or 4096. */
@@ -34,37 +49,58 @@ export interface DiskReport {
 }
 
 /** A disk in a file, whatever the file's format. */
-export interface OpenedDiskFile {
-  readonly format: DiskReport['format']
+export interface OpenedDiskFile extends OpenedDiskSource {
   /** Bytes that a machine sees. */
   readonly size: number
   readonly disk: Disk
-  /** The bytes that a machine sees. */
-  readonly source: ByteSource
 }
 
 /**
- * Opens a disk in a raw or qcow2 file; `openDisk` does so for the bytes of the disk itself.
- * @throws FormatError for a file that is no disk, or has no GUID partition table
+ * Opens a disk in a file of any format; `openDisk` does so for the bytes of the disk itself.
+ * @throws FormatError for a file that is no disk, or has no partition table
  */
 export async function openDiskFile(
   file: ByteSource,
-  options: OperationOptions & RuntimeOptions = {},
+  options: OpenDiskSourceOptions = {},
 ): Promise<OpenedDiskFile> {
-  const format = (await isQcow2(file)) ? 'qcow2' : 'raw'
-  const source = format === 'qcow2' ? await readQcow2(file, options) : file
-  return { format, size: source.size, disk: await openDisk(source, options), source }
+  const opened = await openDiskSource(file, options)
+  try {
+    return await openedDiskFile(opened, options)
+  } catch (error) {
+    await opened.close()
+    throw error
+  }
+}
+
+/** Looks at the partition table of a disk that was opened. @throws FormatError */
+export async function openedDiskFile(
+  opened: OpenedDiskSource,
+  options: OperationOptions = {},
+): Promise<OpenedDiskFile> {
+  return { ...opened, size: opened.source.size, disk: await openDisk(opened.source, options) }
 }
 
 /**
- * Describes a disk in a raw or qcow2 file.
- * @throws FormatError for a file that is no disk, or has no GUID partition table
+ * Describes a disk in a file of any format.
+ * @throws FormatError for a file that is no disk, or has no partition table
  */
 export async function inspectDisk(
   file: ByteSource,
+  options: OpenDiskSourceOptions = {},
+): Promise<DiskReport> {
+  const opened = await openDiskFile(file, options)
+  try {
+    return await describeDisk(opened, options)
+  } finally {
+    await opened.close()
+  }
+}
+
+/** Describes a disk that was opened. */
+export async function describeDisk(
+  { format, compression, size, disk, source }: OpenedDiskFile,
   options: OperationOptions & RuntimeOptions = {},
 ): Promise<DiskReport> {
-  const { format, size, disk, source } = await openDiskFile(file, options)
   const partitions = disk.partitions.map(({ number, start, size, type, uuid, label, filesystem }) => ({
     number,
     start,
@@ -75,7 +111,12 @@ export async function inspectDisk(
     ...(filesystem && { filesystem }),
   }))
   const { sectorSize, uuid } = disk
-  let report: DiskReport = { kind: 'disk', format, size, sectorSize, uuid, partitions }
+  let report: DiskReport = {
+    kind: 'disk',
+    format,
+    ...(compression !== 'none' && { compression }),
+    ...{ size, sectorSize, uuid, partitions },
+  }
   try {
     report = { ...report, boot: await inspectBoot(source, disk) }
     return { ...report, system: await inspectDiskSystem(await readDiskTree(disk), options) }

@@ -5,12 +5,13 @@ import { nodeRuntime } from '@bootable/bytes/node'
 import type { LayerCache } from '@bootable/oci'
 import { folderLayerCache, temporaryLayerCache } from '@bootable/oci/node'
 import type { CoreErrorCode } from '../errors.ts'
+import { type ImageOutputType, isImageOutputType, type OutputType } from '../output-types.ts'
 import { type BuildDiskOptions, buildDisk } from '../pipeline/build.ts'
 import type { MachineOptions } from '../pipeline/options.ts'
 import { type Machine, prepareMachine } from '../pipeline/prepare.ts'
 import { formatImageSource } from '../source.ts'
 import { type OpenImageSourceOptions, openImageSource } from './open-image.ts'
-import { folderOutputs, type NamedOutput, scratchOutput } from './outputs.ts'
+import { folderImageOutputs, folderOutputs, scratchOutput } from './outputs.ts'
 
 /** Options that every function here shares. */
 export interface FileMachineOptions
@@ -30,15 +31,28 @@ export interface FileMachineOptions
 
 /** Options of {@link buildDiskFiles}. */
 export interface BuildDiskFilesOptions extends FileMachineOptions {
-  /** @defaultValue `['qcow2']` */
+  /** Disks and images that carry one. @defaultValue `['qcow2']` */
   readonly types?: readonly string[]
   /** The folder below which `qcow2/disk.qcow2`, `image/disk.raw` … appear. @defaultValue `.` */
   readonly output?: string
+  /**
+   * Where the only image of `types` goes: `oci:folder:name`, `oci-archive:file`.
+   * @defaultValue `containerdisk/disk.oci.tar` or `artifact/disk.oci.tar` below `output`
+   */
+  readonly destination?: string
+  /** Compression inside of a qcow2. @defaultValue 'zlib' */
+  readonly qcow2Compression?: 'zlib' | 'zstd' | 'none'
 }
 
 /** What was built, and where it lies. */
 export interface BuiltDisk extends Machine {
-  readonly outputs: readonly Pick<NamedOutput, 'types' | 'path'>[]
+  readonly outputs: readonly BuiltOutput[]
+}
+
+/** A file, or the address of an image, and the types that it is. */
+export interface BuiltOutput {
+  readonly types: readonly (OutputType | ImageOutputType)[]
+  readonly path: string
 }
 
 /**
@@ -48,16 +62,23 @@ export interface BuiltDisk extends Machine {
  * @throws BootableError of every step; no file is left under a final name then
  */
 export async function buildDiskFiles(options: BuildDiskFilesOptions): Promise<BuiltDisk> {
-  const { output = '.', types = ['qcow2'] } = options
-  const outputs = folderOutputs(output, types)
-  const machine = await withMachineOptions(options, (machineOptions) =>
+  const { output = '.', types = ['qcow2'], destination, qcow2Compression, ...rest } = options
+  const outputs = folderOutputs(
+    output,
+    types.filter((type) => !isImageOutputType(type)),
+  )
+  const images = folderImageOutputs(output, types, destination)
+  const machine = await withMachineOptions(rest, (machineOptions) =>
     buildDisk({
       ...machineOptions,
       outputs: outputs.map((named) => named.output),
+      images: images.map((named) => named.output),
+      ...(qcow2Compression && { qcow2Compression }),
       scratch: () => scratchOutput(dirname(outputs[0]?.path ?? join(output, 'disk'))),
     }),
   )
-  return { ...machine, outputs: outputs.map(({ types: names, path }) => ({ types: names, path })) }
+  const built = [...outputs, ...images].map(({ types: names, path }): BuiltOutput => ({ types: names, path }))
+  return { ...machine, outputs: built }
 }
 
 /** Everything about a disk but its bytes: `prepareMachine` for an image's address. */

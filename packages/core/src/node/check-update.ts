@@ -1,8 +1,9 @@
 import { FormatError } from '@bootable/bytes'
-import { nodeRuntime, openFileSource } from '@bootable/bytes/node'
+import { nodeRuntime } from '@bootable/bytes/node'
 import type { UpdateCheck } from '@bootable/ostree'
+import { openedDiskFile } from '../inspect/disk.ts'
 import { type CheckDiskUpdateOptions, checkDiskUpdate } from '../update/check-disk-update.ts'
-import { noDisk } from './inspect.ts'
+import { noDisk, openDiskPath } from './open-disk.ts'
 import { type OpenImageSourceOptions, openImageStore } from './open-image.ts'
 
 /** Options of {@link checkDiskFileUpdate}. */
@@ -19,9 +20,9 @@ export async function checkDiskFileUpdate(
   options: CheckDiskFileUpdateOptions = {},
 ): Promise<UpdateCheck> {
   const { registry, ...rest } = options
-  const file = await openFileSource(path)
+  const opened = await openDiskPath(path, registry ? { ...rest, registry } : rest)
   try {
-    return await checkDiskUpdate(file, {
+    return await checkDiskUpdate(await openedDiskFile(opened, rest), {
       ...rest,
       runtime: nodeRuntime,
       openStore: (source) => openImageStore(source, registry ? { registry } : {}),
@@ -29,6 +30,6 @@ export async function checkDiskFileUpdate(
   } catch (error) {
     throw error instanceof FormatError ? noDisk(path, error) : error
   } finally {
-    await file.close()
+    await opened.close()
   }
 }

@@ -15,6 +15,12 @@ export interface OpenImageSourceOptions extends OpenImageOptions {
   readonly registry?: RegistryOptions
 }
 
+/** A place that holds images, and what was asked for in it. */
+export interface OpenedStore {
+  readonly store: ImageStore
+  readonly source: ImageSource
+}
+
 /** An image and where it was found. */
 export interface OpenedImage {
   readonly image: Image
@@ -33,8 +39,7 @@ export async function openImageSource(
   text: string,
   options: OpenImageSourceOptions = {},
 ): Promise<OpenedImage> {
-  const source = (await recogniseFile(text)) ?? parseImageSource(text)
-  const store = await openImageStore(source, options)
+  const { store, source } = await openStoreOf(text, options)
   const close = async (): Promise<void> => store.close?.()
   try {
     return { image: await openImage(store, storeReference(source), options), source, close }
@@ -42,6 +47,15 @@ export async function openImageSource(
     await close()
     throw error
   }
+}
+
+/** Opens the place that a text names which {@link openImageSource} understands. */
+export async function openStoreOf(
+  text: string,
+  options: Pick<OpenImageSourceOptions, 'registry'> = {},
+): Promise<OpenedStore> {
+  const source = (await recogniseFile(text)) ?? parseImageSource(text)
+  return { store: await openImageStore(source, options), source }
 }
 
 /** Opens the place that an address names. @throws BootableError of the address and the store */

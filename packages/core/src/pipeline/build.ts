@@ -1,18 +1,30 @@
-import { type OperationOptions, portableRuntime, type RuntimeOptions } from '@bootable/bytes'
+import { GiB, type OperationOptions, portableRuntime, type RuntimeOptions } from '@bootable/bytes'
 import { writeDisk } from '@bootable/disk'
-import { writeQcow2 } from '@bootable/disk/qcow2'
 import type { Image } from '@bootable/oci'
+import type { FormatOptions } from '../formats/write-format.ts'
+import { findOutputType } from '../output-types.ts'
+import { exportDisk } from './export.ts'
 import type { MachineOptions } from './options.ts'
-import { type DiskOutput, memoryOutput, type OutputDevice, type PendingOutput } from './output.ts'
+import { type DiskOutput, type ImageOutput, memoryOutput, type PendingOutput } from './output.ts'
 import { type Machine, prepareMachine } from './prepare.ts'
+import { inTransaction } from './transaction.ts'
+
+/** How a machine is written to its outputs. */
+export interface WriteOutputsOptions
+  extends OperationOptions,
+    RuntimeOptions,
+    Pick<FormatOptions, 'qcow2Compression'> {
+  /** Images that carry the disk. */
+  readonly images?: readonly ImageOutput[]
+  /** Where the disk is written when no output is raw, and files that nobody keeps. @defaultValue memory */
+  readonly scratch?: () => Promise<PendingOutput>
+}
 
 /** Options of {@link buildDisk}. */
-export interface BuildDiskOptions extends MachineOptions {
+export interface BuildDiskOptions extends MachineOptions, WriteOutputsOptions {
   readonly image: Image
   /** The artifacts; all are made from one written disk. */
   readonly outputs: readonly DiskOutput[]
-  /** Where the disk is written when no output is raw. @defaultValue memory */
-  readonly scratch?: () => Promise<PendingOutput>
 }
 
 /**
@@ -27,12 +39,6 @@ export async function buildDisk(options: BuildDiskOptions): Promise<Machine> {
   return machine
 }
 
-/** Options of {@link writeOutputs}. */
-export interface WriteOutputsOptions extends OperationOptions, RuntimeOptions {
-  /** See {@link BuildDiskOptions.scratch}. */
-  readonly scratch?: () => Promise<PendingOutput>
-}
-
 /**
  * Writes a prepared machine to its outputs: all of them, or none. They get their names at the very end; if
  * one does not, those that have theirs are taken back.
@@ -42,54 +48,38 @@ export async function writeOutputs(
   outputs: readonly DiskOutput[],
   options: WriteOutputsOptions = {},
 ): Promise<void> {
-  const { runtime = portableRuntime, signal, onProgress } = options
+  const { runtime = portableRuntime, signal, onProgress, images = [], qcow2Compression } = options
+  const { plan, system, secrets, seed, clock, bootloader } = machine
+  const scratch = options.scratch ?? (() => memoryOutput('raw').create())
   const operation = { ...(signal && { signal }), ...(onProgress && { onProgress }), runtime }
-  const pending: PendingOutput[] = []
-  const create = async (make: () => Promise<PendingOutput>): Promise<PendingOutput> => {
-    const output = await make()
-    pending.push(output)
-    return output
-  }
-  const raw = outputs.find(({ type }) => type !== 'qcow2')
-  let scratch: PendingOutput | undefined
-  try {
-    let disk: PendingOutput
-    if (raw) disk = await create(() => raw.create())
-    else disk = scratch = await create(options.scratch ?? (() => memoryOutput('raw').create()))
-    await disk.device.truncate(machine.plan.size)
-    await writeDisk(machine.plan, machine.system, disk.device, operation)
-
-    for (const output of outputs) {
-      signal?.throwIfAborted()
-      if (output === raw) continue
-      const { device } = await create(() => output.create())
-      if (output.type === 'qcow2') await writeQcow2(disk.device, device, { ...operation, compress: true })
-      else await copyDevice(disk.device, device, signal)
-    }
-    signal?.throwIfAborted()
-    for (const output of pending) if (output !== scratch) await output.commit()
-    await scratch?.discard()
-  } catch (error) {
-    // What cannot be removed is not the reason why the build failed.
-    await Promise.allSettled(pending.map((output) => output.discard()))
-    throw error
-  }
+  warnOfSize(outputs, plan.size, options)
+  const raw = outputs.find(({ type }) => type === 'raw' || type === 'ami')
+  await inTransaction(async (transaction) => {
+    const { device } = await (raw ? transaction.create(() => raw.create()) : transaction.scratch(scratch))
+    await device.truncate(plan.size)
+    await writeDisk(plan, system, device, { ...operation, secrets })
+    await exportDisk(
+      device,
+      { outputs, images },
+      transaction,
+      {
+        ...operation,
+        ...(qcow2Compression && { qcow2Compression }),
+        ...{ seed, clock, scratch, architecture: machine.image.platform.architecture },
+        sectorSize: plan.sectorSize as 512 | 4096,
+        applianceFirmware: bootloader.firmware.some(({ name }) => name === 'uefi') ? 'efi' : 'bios',
+      },
+      raw && { output: raw, device },
+    )
+  }, signal)
 }
 
-const COPY_CHUNK = 4 * 1024 * 1024
-
-async function copyDevice(
-  from: OutputDevice,
-  to: OutputDevice,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  await to.truncate(from.size)
-  for await (const { offset, length } of from.dataRanges()) {
-    for (let done = 0; done < length; done += COPY_CHUNK) {
-      signal?.throwIfAborted()
-      const chunk = new Uint8Array(Math.min(COPY_CHUNK, length - done))
-      await from.read(offset + done, chunk)
-      await to.write(offset + done, chunk)
-    }
-  }
+/** Compute Engine imports disks of whole GiB only. */
+function warnOfSize(outputs: readonly DiskOutput[], size: number, { onProgress }: OperationOptions): void {
+  if (size % GiB === 0 || !outputs.some(({ type }) => findOutputType(type).format === 'gce')) return
+  onProgress?.({
+    type: 'warning',
+    message: `Compute Engine imports disks of whole GiB; this one has ${size} bytes`,
+    hint: 'give a size such as "10 GiB"',
+  })
 }

@@ -1,6 +1,7 @@
 import { type BlockDevice, BootableError, type ByteSink, memorySink } from '@bootable/bytes'
 import type { CoreErrorCode } from '../errors.ts'
-import type { OutputType } from '../output-types.ts'
+import type { ComposedImage } from '../images/stream-store.ts'
+import type { ImageOutputType, OutputType } from '../output-types.ts'
 
 /** The medium of one artifact while it is written. */
 export type OutputDevice = BlockDevice & ByteSink
@@ -18,7 +19,19 @@ export interface PendingOutput {
 /** Where one artifact goes. */
 export interface DiskOutput {
   readonly type: OutputType
+  /** What the file will be called: descriptors inside of vmdk and ova say so. @defaultValue `OutputTypeInfo.file` */
+  readonly fileName?: string
   create(): Promise<PendingOutput>
+}
+
+/** A place for an image that carries the disk. */
+export interface ImageOutput {
+  readonly type: ImageOutputType
+  /**
+   * Stores the image. Nothing stays behind if it fails.
+   * @returns takes the image back, should the build fail later
+   */
+  put(image: ComposedImage): Promise<() => Promise<void>>
 }
 
 /** An output in memory, for tests and small machines. */

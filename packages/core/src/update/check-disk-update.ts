@@ -11,7 +11,7 @@ import {
 } from '@bootable/ostree'
 import { registryStore } from '@bootable/registry'
 import type { CoreErrorCode } from '../errors.ts'
-import { openDiskFile } from '../inspect/disk.ts'
+import { type OpenedDiskFile, openDiskFile } from '../inspect/disk.ts'
 import { formatImageSource, type ImageSource, parseImageSource, storeReference } from '../source.ts'
 
 /** Options of {@link checkDiskUpdate}. */
@@ -28,16 +28,28 @@ export interface CheckDiskUpdateOptions
  * Finds out whether the machine on a disk would find an update: reads the deployment that boots by default
  * and compares it with what its reference stands for now, as `checkUpdate` does. Nothing is written.
  *
- * @param file a raw or qcow2 disk
+ * @param file a disk in any format, or one that was opened
  * @throws BootableError `UPDATE_UNAVAILABLE` for a disk in the plain layout or without a deployment to boot,
  * `OSTREE_NO_IMAGE`, `SOURCE_UNSUPPORTED`, and those of the store; FormatError
  */
 export async function checkDiskUpdate(
-  file: ByteSource,
+  file: ByteSource | OpenedDiskFile,
   options: CheckDiskUpdateOptions = {},
 ): Promise<UpdateCheck> {
+  if ('disk' in file) return checkOpenedDisk(file, options)
+  const opened = await openDiskFile(file, options)
+  try {
+    return await checkOpenedDisk(opened, options)
+  } finally {
+    await opened.close()
+  }
+}
+
+async function checkOpenedDisk(
+  { disk }: OpenedDiskFile,
+  options: CheckDiskUpdateOptions,
+): Promise<UpdateCheck> {
   const { image, openStore = openRegistryStore, ...rest } = options
-  const { disk } = await openDiskFile(file, options)
   const tree = await readDiskTree(disk)
   if (!isOstreeSysroot(tree))
     throw unavailable('the disk has the plain layout, which is not updated from an image')

@@ -1,0 +1,87 @@
+import {
+  type ByteSource,
+  type OperationOptions,
+  type RuntimeOptions,
+  streamSource,
+  utf8,
+} from '@bootable/bytes'
+import { type Annotations, type Descriptor, type ImageManifest, MEDIA_TYPE } from '@bootable/oci'
+import type { DiskFormat, FileCompression } from '../output-types.ts'
+import { type ComposedImage, composeImage } from './stream-store.ts'
+
+/** The `artifactType` of a disk that lies in a registry. */
+export const DISK_ARTIFACT_TYPE = 'application/vnd.bootable.disk.v1'
+
+/** The annotation by which ORAS and others name a file: image-spec, "Pre-Defined Annotation Keys". */
+export const TITLE = 'org.opencontainers.image.title'
+const CREATED = 'org.opencontainers.image.created'
+
+/** Media types of disk files, as shared-mime-info has them. */
+const MEDIA_TYPES: Readonly<Record<DiskFormat | FileCompression, string>> = {
+  raw: 'application/x-raw-disk-image',
+  qcow2: 'application/x-qemu-disk',
+  vmdk: 'application/x-vmdk-disk',
+  vhd: 'application/x-vhd-disk',
+  vhdx: 'application/x-vhdx-disk',
+  gce: 'application/gzip',
+  ova: 'application/x-virtualbox-ova',
+  gz: 'application/gzip',
+  zst: 'application/zstd',
+}
+
+/** A file on its way into an artifact. */
+export interface ArtifactFile {
+  /** Its name, without folders. */
+  readonly name: string
+  readonly format: DiskFormat
+  readonly compression?: FileCompression
+  readonly content: ByteSource
+}
+
+/** Options of {@link diskArtifact}. */
+export interface DiskArtifactOptions extends OperationOptions, RuntimeOptions {
+  /** Seconds since 1970. @defaultValue 0 */
+  readonly clock?: number
+  /** Annotations of the manifest. */
+  readonly annotations?: Annotations
+}
+
+/**
+ * Files of a disk as an OCI artifact: one layer a file, as it is, with its name in an annotation, so that
+ * `oras pull` gives the files back (image-spec 1.1, "Guidelines for Artifact Usage").
+ */
+export async function diskArtifact(
+  files: readonly ArtifactFile[],
+  options: DiskArtifactOptions = {},
+): Promise<ComposedImage> {
+  const { clock = 0, annotations } = options
+  const image = composeImage('artifact', options)
+  const layers: Descriptor[] = []
+  for (const { name, format, compression, content } of files) {
+    const layer = await image.add(MEDIA_TYPES[compression ?? format], () => streamSource(content))
+    layers.push({ ...layer, annotations: { [TITLE]: name } })
+  }
+  return image.finish({
+    schemaVersion: 2,
+    mediaType: MEDIA_TYPE.manifest,
+    artifactType: DISK_ARTIFACT_TYPE,
+    config: await image.add(MEDIA_TYPE.empty, async function* () {
+      yield utf8('{}')
+    }),
+    layers,
+    annotations: {
+      [CREATED]: new Date(clock * 1000).toISOString().replace('.000Z', 'Z'),
+      ...annotations,
+    },
+  })
+}
+
+/** Whether a manifest is that of an artifact of disks, ours or another tool's: a config that is none. */
+export function isArtifact({ config }: ImageManifest): boolean {
+  return config.mediaType === MEDIA_TYPE.empty
+}
+
+/** The layer of an artifact that is a disk, and the only one that is. */
+export function findArtifactDisk({ layers }: ImageManifest): Descriptor | undefined {
+  return layers.length === 1 ? layers[0] : undefined
+}
