@@ -1,34 +1,16 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type ByteSink, type ByteSource, isZero, memoryDevice, streamSource } from '@bootable/bytes'
+import { type ByteSink, type ByteSource, isZero, memoryDevice } from '@bootable/bytes'
 import { createFileDevice, nodeRuntime, openFileSource } from '@bootable/bytes/node'
 import { readQcow2, type WriteQcow2Options, writeQcow2 } from '@bootable/disk/qcow2'
 import { describe, expect, test } from 'vitest'
 import { saveDevice } from '../../tooling/compliance/filesystem.ts'
 import { oracle, qemuImg, runOk, temporaryFolder } from '../../tooling/oracles.ts'
+import { copyRanges, firstDifference, sampleDisk } from '../../tooling/sample-disk.ts'
 
 const MiB = 1_048_576
 const CLUSTER = 65_536
 const PAGE = 4096
-
-/** Text, noise, zeros and holes, in runs that start and end anywhere, over `size` bytes. */
-async function sampleDisk(size: number): Promise<ReturnType<typeof memoryDevice>> {
-  const device = memoryDevice(size)
-  const chunk = new Uint8Array(300_001)
-  let state = 1
-  for (let offset = 0, run = 0; offset + chunk.length < size; run++) {
-    const kind = run % 5
-    for (let index = 0; index < chunk.length; index++) {
-      state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0
-      chunk[index] = kind === 0 ? 0 : kind < 3 ? 97 + ((state >>> 16) % 7) : state >>> 16
-    }
-    await device.write(offset, chunk)
-    offset += kind === 4 ? 40 * MiB : chunk.length * ((run % 3) + 1)
-  }
-  // The end of the disk: the last cluster, and the last bytes.
-  await device.write(size - 777, chunk.subarray(0, 777))
-  return device
-}
 
 async function writeFileQcow2(
   source: ByteSource,
@@ -44,17 +26,6 @@ async function writeFileQcow2(
 async function check(path: string): Promise<Record<string, unknown>> {
   const { stdout } = await runOk('qemu-img', ['check', '--output=json', '-f', 'qcow2', path])
   return JSON.parse(stdout) as Record<string, unknown>
-}
-
-async function firstDifference(a: ByteSource, b: ByteSource): Promise<number> {
-  const others = streamSource(b)
-  let offset = 0
-  for await (const chunk of streamSource(a)) {
-    const other = (await others.next()).value as Uint8Array
-    if (Buffer.compare(chunk, other) !== 0) return offset
-    offset += chunk.length
-  }
-  return -1
 }
 
 oracle('qemu-img', () => {
@@ -183,15 +154,7 @@ oracle('qemu-img', () => {
       const disk = await readQcow2(file, { runtime: nodeRuntime })
       expect(disk.size).toBe(device.size)
       expect(await firstDifference(disk, device)).toBe(-1)
-      const copy = memoryDevice(disk.size)
-      for await (const { offset, length } of disk.dataRanges()) {
-        let position = offset
-        for await (const chunk of streamSource(disk, { offset, length })) {
-          await copy.write(position, chunk)
-          position += chunk.length
-        }
-      }
-      expect(await firstDifference(copy, device)).toBe(-1)
+      expect(await firstDifference(await copyRanges(disk), device)).toBe(-1)
       await file.close()
     })
 

@@ -157,10 +157,7 @@ async function readFooter(source: ByteSource): Promise<Header> {
 async function readDescriptor(source: ByteSource, header: Header): Promise<VmdkDescriptor> {
   const offset = header.descriptorOffset * SECTOR
   const length = header.descriptorSize * SECTOR
-  if (offset === 0 || length === 0) {
-    const text = 'there is none: this is one of several files of a disk'
-    throw vmdkError('FORMAT_UNSUPPORTED', 'descriptorOffset', 0x1c, text)
-  }
+  if (offset === 0 || length === 0) throw partOfDisk(0x1c)
   if (length > MAX_DESCRIPTOR) {
     const text = `${length} bytes; ${MAX_DESCRIPTOR} are the most`
     throw vmdkError('FORMAT_INVALID', 'descriptorSize', 0x24, text)
@@ -171,9 +168,15 @@ async function readDescriptor(source: ByteSource, header: Header): Promise<VmdkD
   const raw = new Uint8Array(length)
   await source.read(offset, raw)
   const end = raw.indexOf(0)
+  if (end === 0) throw partOfDisk(offset)
   // Names of files may be in any encoding; what is read of the descriptor is ASCII.
   const text = new TextDecoder('latin1').decode(end < 0 ? raw : raw.subarray(0, end))
   return parseDescriptor(text, offset)
+}
+
+function partOfDisk(offset: number): FormatError {
+  const text = 'there is none: this is one of several files of a disk'
+  return vmdkError('FORMAT_UNSUPPORTED', 'descriptor', offset, text)
 }
 
 /** A FormatError of this format. */
