@@ -141,7 +141,7 @@ describe('a disk that cannot be', () => {
   })
 
   it('has a root filesystem that nobody writes', async () => {
-    expectFailure(await attempt(image, ['--rootfs', 'xfs']), /xfs/)
+    expectFailure(await attempt(image, ['--rootfs', 'zfs']), /zfs/, 2)
   })
 
   it('has a type or a flag that does not exist', async () => {
