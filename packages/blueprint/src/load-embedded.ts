@@ -1,8 +1,10 @@
 import type { DiskCustomization, FilesystemCustomization } from './blueprint.ts'
 import type { EmbeddedDisk } from './embedded-disk.ts'
-import { blueprintError, collectIssues, locate } from './issues.ts'
+import { type BlueprintIssue, blueprintError, collectIssues, locate, valueAt } from './issues.ts'
 import { type LoadBlueprintOptions, loadBlueprint } from './load.ts'
-import { embeddedDisk } from './schema/embedded-disk.ts'
+import { issuesOfTheRest } from './rest.ts'
+import { embeddedDisk, partitionTable } from './schema/embedded-disk.ts'
+import { NO_ROOT } from './schema/embedded-disk-rules.ts'
 import { TextSyntaxError } from './text/position.ts'
 import { parseYaml } from './text/yaml.ts'
 
@@ -23,12 +25,23 @@ export function loadEmbeddedDisk(text: string, options: { readonly name?: string
     const issues = collectIssues(result.error.issues, data, 'disk.yaml')
     throw blueprintError(
       name,
-      issues.map((issue) => locate(issue, positions, [])),
+      [...issues, ...otherTableIssues(data, issues)].map((issue) => locate(issue, positions, [])),
     )
   } catch (error) {
     if (!(error instanceof TextSyntaxError)) throw error
     throw blueprintError(name, [{ path: [], message: error.message, ...error.position }], error)
   }
+}
+
+/** What else is wrong with a table in which something has the wrong shape. */
+function otherTableIssues(data: unknown, issues: readonly BlueprintIssue[]): BlueprintIssue[] {
+  const within = issues.filter(({ path }) => path[0] === 'partition_table')
+  const relative = within.map((issue) => ({ ...issue, path: issue.path.slice(1) }))
+  const others = issuesOfTheRest(partitionTable, valueAt(data, ['partition_table']), relative, { size: 0 })
+  // The root may be among those that were left out.
+  return others
+    .filter(({ message }) => message !== NO_ROOT)
+    .map((issue) => ({ ...issue, path: ['partition_table', ...issue.path] }))
 }
 
 /** What is heeded of the blueprint that an image brings along. */

@@ -1,7 +1,9 @@
 import type { Blueprint, UserCustomization } from './blueprint.ts'
 import type { BlueprintIssue, BlueprintWarning } from './issues.ts'
 import { blueprintError, collectIssues, formatPath, locate, valueAt } from './issues.ts'
+import { issuesOfTheRest } from './rest.ts'
 import { document, UNSUPPORTED_CUSTOMIZATIONS, UNSUPPORTED_TOP_LEVEL } from './schema/customizations.ts'
+import { disk } from './schema/disk.ts'
 import { parseJson } from './text/json.ts'
 import type { LocatedDocument, PositionMap, ValuePath } from './text/position.ts'
 import { TextSyntaxError } from './text/position.ts'
@@ -23,7 +25,8 @@ export interface LoadedBlueprint {
 /**
  * Reads a blueprint from text, by the rules of bootc-image-builder: unknown keys are errors, keys that
  * mean nothing for a bootable container are warnings. JSON may be wrapped as `{"blueprint": {…}}`; in
- * TOML a filesystem may say `size` for `minsize`; unknown keys in the `disk` of JSON are warnings.
+ * TOML a filesystem may say `size` for `minsize`; unknown keys in the `disk` of JSON are warnings, but for
+ * those about encryption.
  *
  * @throws BootableError `BLUEPRINT_INVALID`, one for all mistakes, with line and column of each in the
  * message and in `details.issues` ({@link BlueprintIssue})
@@ -96,7 +99,10 @@ function check(given: unknown, source: Source): LoadedBlueprint {
   }
 
   const result = document.safeParse(data)
-  if (!result.success) return fail(collectIssues(result.error.issues, data), result.error)
+  if (!result.success) {
+    const issues = collectIssues(result.error.issues, data)
+    return fail([...issues, ...otherDiskIssues(data, issues)], result.error)
+  }
   for (const path of unsupportedPaths(result.data)) {
     warnings.push({
       path,
@@ -113,14 +119,28 @@ function check(given: unknown, source: Source): LoadedBlueprint {
   }
 }
 
+const DISK: ValuePath = ['customizations', 'disk']
+
+/** What else is wrong with a partition table in which something has the wrong shape. */
+function otherDiskIssues(data: unknown, issues: readonly BlueprintIssue[]): BlueprintIssue[] {
+  const within = issues.filter(({ path }) => DISK.every((part, index) => path[index] === part))
+  const relative = within.map((issue) => ({ ...issue, path: issue.path.slice(DISK.length) }))
+  const others = issuesOfTheRest(disk, valueAt(data, DISK), relative, { fs_type: 'none', minsize: 0 })
+  return others.map((issue) => ({ ...issue, path: [...DISK, ...issue.path] }))
+}
+
 type Document = ReturnType<typeof document.parse>
+
+/** Whoever misspells a key of encryption must not get a disk without. */
+const ENCRYPTION_KEYS = /cry|luks|pass/i
 
 function isUnknownDiskKey({ path, message }: BlueprintIssue): boolean {
   return (
     path[0] === 'customizations' &&
     path[1] === 'disk' &&
     path.length > 2 &&
-    message === 'is not a key of a blueprint'
+    message === 'is not a key of a blueprint' &&
+    !path.some((part) => ENCRYPTION_KEYS.test(String(part)))
   )
 }
 

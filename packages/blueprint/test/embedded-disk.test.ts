@@ -239,6 +239,19 @@ describe('mistakes', () => {
     ])
   })
 
+  it('tells of rules that are broken beside what has no shape', () => {
+    const text = `partition_table:
+  type: gpt
+  partitions:
+    - {size: much, payload_type: filesystem, payload: {type: ext4, mountpoint: /}}
+    - {size: 1, payload_type: filesystem, payload: {type: vfat, mountpoint: /boot}}
+`
+    expect(issues(() => loadEmbeddedDisk(text))).toEqual([
+      'partition_table.partitions.0.size: must be a number of bytes, or a text such as "10 GiB" (kB, KiB, MB, MiB, GB, GiB, TB, TiB)',
+      'partition_table.partitions.1.payload.type: /boot must be ext4 or xfs',
+    ])
+  })
+
   it.each([
     [
       'boot on a logical volume',

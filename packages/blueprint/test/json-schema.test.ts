@@ -13,6 +13,7 @@ it('describes the keys for editors', () => {
   )
   expect(properties.user?.items?.required).toEqual(['name'])
   expect(properties.filesystem?.items?.required).toEqual(['mountpoint', 'minsize'])
+  expect(JSON.stringify(properties.disk)).toContain('"description":"LUKS2')
   // Plain data: what an editor reads from a file.
   expect(JSON.parse(JSON.stringify(schema))).toEqual(schema)
 })

@@ -264,6 +264,11 @@ describe('unknown and unsupported keys', () => {
       { fs_type: 'ext4', mountpoint: '/', minsize: 1 },
     ])
     failure(() => toml('[customizations.disk]\nx = 1'))
+    const misspelt = [{ encrytion: { passphrase: 'x' } }, { luks: {} }, { encryption: { pbkd: 'x' } }]
+    for (const key of misspelt) {
+      const partitions = [{ fs_type: 'ext4', mountpoint: '/', minsize: 1, ...key }]
+      failure(() => json({ customizations: { disk: { partitions } } }))
+    }
     failure(() => json({ customizations: { disk, y: 1 } }))
   })
 })
@@ -323,6 +328,8 @@ describe('filesystem and files', () => {
 
 describe('disk', () => {
   const root = { fs_type: 'ext4', mountpoint: '/', minsize: '2 GiB' }
+  const swap = { fs_type: 'swap', minsize: 1 }
+  const UUID = '0FC63DAF-8483-4772-8E79-3D69D8477DE4'
   const messages = (disk: unknown) =>
     failure(() => json({ customizations: { disk } })).details.issues.map(({ message }) => message)
 
@@ -387,8 +394,85 @@ describe('disk', () => {
       [{ type: 'lvm', minsize: 1, logical_volumes: [{ fs_type: 'ext4', mountpoint: '/boot', minsize: 1 }] }],
       'cannot be on a logical volume',
     ],
+    ['a mount point of the kernel', [{ ...root, mountpoint: '/sys/a' }], "/sys is the system's own"],
+    ['a root that is vfat', [{ ...root, fs_type: 'vfat' }], '/ cannot be vfat'],
+    ['a label that is too long', [{ ...root, fs_type: 'xfs', label: 'thirteen byte' }], '12 at most'],
+    ['a label that is no name', [{ ...root, label: 'a/b' }], 'must not hold slashes'],
+    ['a vfat label', [{ fs_type: 'vfat', mountpoint: '/a', minsize: 1, label: 'a*b' }], 'must be ASCII'],
+    [
+      'a uuid twice',
+      [
+        { ...root, part_uuid: UUID },
+        { ...swap, part_uuid: UUID },
+      ],
+      'this uuid stands',
+    ],
+    [
+      'a name of lvm',
+      [{ type: 'lvm', name: 'snapshot', minsize: 1, logical_volumes: [] }],
+      'keeps for itself',
+    ],
+    [
+      'a subvolume above',
+      [{ type: 'btrfs', minsize: 1, subvolumes: [{ name: 'a/../b', mountpoint: '/' }] }],
+      '..',
+    ],
+    [
+      'an encrypted /boot',
+      [{ fs_type: 'ext4', mountpoint: '/boot', minsize: 1, encryption: {} }],
+      '/boot cannot be encrypted',
+    ],
+    [
+      'an encrypted /boot on btrfs',
+      [{ type: 'btrfs', minsize: 1, encryption: {}, subvolumes: [{ name: 'b', mountpoint: '/boot' }] }],
+      '/boot cannot be encrypted',
+    ],
+    [
+      'encryption twice',
+      [
+        {
+          ...{ type: 'lvm', minsize: 1, encryption: {} },
+          logical_volumes: [{ ...swap, encryption: {} }],
+        },
+      ],
+      'is one too many',
+    ],
+    ['an empty passphrase', [{ ...root, encryption: { passphrase: '' } }], 'must not be empty'],
+    ['a passphrase of two lines', [{ ...root, encryption: { passphrase: 'a\nb' } }], 'must be one line'],
+    ['another cipher', [{ ...root, encryption: { cipher: 'null' } }], 'aes-xts-plain64'],
+    ['another way to a key', [{ ...root, encryption: { pbkdf: 'md5' } }], 'argon2id or pbkdf2'],
   ])('refuses %s', (_, partitions, expected) => {
     expect(messages({ partitions }).join('\n')).toContain(expected)
+  })
+
+  it('takes encryption of partitions and of logical volumes', () => {
+    const encryption = { passphrase: 'x', pbkdf: 'pbkdf2', label: 'root', sector_size: 4096 }
+    const partitions = [
+      { ...root, minsize: 1, encryption },
+      { ...swap, encryption: {} },
+      { type: 'lvm', minsize: 1, logical_volumes: [{ ...swap, encryption }] },
+    ]
+    const { blueprint, warnings } = json({ customizations: { disk: { partitions } } })
+    expect(blueprint.customizations.disk?.partitions).toEqual(partitions)
+    expect(warnings).toEqual([])
+  })
+
+  it('tells of everything at once, with places', () => {
+    const error = failure(() =>
+      toml(`
+[[customizations.disk.partitions]]
+fs_type = "ext4"
+mountpoint = "/proc"
+minsize = 1
+[[customizations.disk.partitions]]
+fs_type = "btrfs"
+minsize = "much"
+`),
+    )
+    expect(error.message).toBe(`3 mistakes in config.toml
+  config.toml:4:1: customizations.disk.partitions[0].mountpoint nothing can be mounted at /proc: /proc is the system's own
+  config.toml:7:1: customizations.disk.partitions[1].fs_type must be one of ext4, xfs, vfat, swap, none
+  config.toml:8:1: customizations.disk.partitions[1].minsize must be a number of bytes, or a text such as "10 GiB" (kB, KiB, MB, MiB, GB, GiB, TB, TiB)`)
   })
 
   it('knows what a dos table cannot hold', () => {

@@ -10,6 +10,8 @@ import { checkFilesystemContent, checkMountPoint, partitionTypeProblem } from '.
 import { type Report, uniqueness } from './uniqueness.ts'
 import { labelProblem } from './volumes.ts'
 
+export const NO_ROOT = 'none of them is mounted at /'
+
 type Path = readonly PropertyKey[]
 
 /** What is around a payload. */
@@ -115,7 +117,7 @@ export function checkEmbeddedTable(table: EmbeddedPartitionTable, context: Refin
     used(partition.uuid?.toLowerCase(), [...path, 'uuid'])
     checkPayload(partition, path, {})
   })
-  if (!hasRoot) report(['partitions'], 'none of them is mounted at /')
+  if (!hasRoot) report(['partitions'], NO_ROOT)
 }
 
 function checkTableUuid({ type, uuid }: EmbeddedPartitionTable, report: Report): void {

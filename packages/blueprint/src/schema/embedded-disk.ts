@@ -159,29 +159,31 @@ const partition = z.discriminatedUnion(
   { error: 'must be one of filesystem, btrfs, lvm, luks, swap, raw' },
 )
 
-const table = z.strictObject({
-  type: z.enum(['gpt', 'dos'], { error: 'must be gpt or dos' }),
-  partitions: z.array(partition),
-  size: size.exactOptional(),
-  uuid: z.string().exactOptional(),
-  grain_size: size.exactOptional(),
-  sector_size: sectorSize.exactOptional(),
-  extra_padding: count.exactOptional(),
-  start_offset: size.exactOptional(),
-  absolute_start_offset: z.boolean().exactOptional(),
-  align_footer: z.boolean().exactOptional(),
-  policy: z
-    .strictObject({
-      ensure_xbootldr: z.boolean().exactOptional(),
-      grow_root_to_fill_disk: z.boolean().exactOptional(),
-    })
-    .exactOptional(),
-})
+export const partitionTable = z
+  .strictObject({
+    type: z.enum(['gpt', 'dos'], { error: 'must be gpt or dos' }),
+    partitions: z.array(partition),
+    size: size.exactOptional(),
+    uuid: z.string().exactOptional(),
+    grain_size: size.exactOptional(),
+    sector_size: sectorSize.exactOptional(),
+    extra_padding: count.exactOptional(),
+    start_offset: size.exactOptional(),
+    absolute_start_offset: z.boolean().exactOptional(),
+    align_footer: z.boolean().exactOptional(),
+    policy: z
+      .strictObject({
+        ensure_xbootldr: z.boolean().exactOptional(),
+        grow_root_to_fill_disk: z.boolean().exactOptional(),
+      })
+      .exactOptional(),
+  })
+  .superRefine(checkEmbeddedTable)
 
 /** `disk.yaml` as a whole. */
 export const embeddedDisk = z.strictObject({
   mount_configuration: z
     .enum(['units', 'fstab', 'none'], { error: 'must be units, fstab or none' })
     .exactOptional(),
-  partition_table: table.superRefine(checkEmbeddedTable).exactOptional(),
+  partition_table: partitionTable.exactOptional(),
 }) satisfies z.ZodType<EmbeddedDisk>

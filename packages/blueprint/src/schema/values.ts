@@ -1,11 +1,19 @@
 import { parseSize } from '@bootable/bytes'
 import * as z from 'zod'
 
+const NO_SIZE = {
+  error: 'must be a number of bytes, or a text such as "10 GiB" (kB, KiB, MB, MiB, GB, GiB, TB, TiB)',
+}
+
 /** Bytes from a number or a text with a unit. */
 export const size = z
-  .union([z.int().nonnegative(), z.string().regex(/^\s*\d+(\.\d+)?\s*(B|[kK]B|[MGT]B|[KMGT]iB)?\s*$/)], {
-    error: 'must be a number of bytes, or a text such as "10 GiB" (kB, KiB, MB, MiB, GB, GiB, TB, TiB)',
-  })
+  .union(
+    [
+      z.int(NO_SIZE).nonnegative(NO_SIZE),
+      z.string().regex(/^\s*\d+(\.\d+)?\s*(B|[kK]B|[MGT]B|[KMGT]iB)?\s*$/, NO_SIZE),
+    ],
+    NO_SIZE,
+  )
   .transform((value, context) => {
     try {
       return parseSize(value)
