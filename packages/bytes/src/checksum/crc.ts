@@ -1,59 +1,79 @@
+/** Input bytes of one step. */
+const SLICES = 16
+/** Below, aligning and looking at words takes longer than it saves. */
+const SHORT = 64
+
+/** Whether words of a buffer have their first byte lowest, which the steps of 16 bytes rest on. */
+const IS_LITTLE_ENDIAN = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1
+
 /**
- * Eight tables for slicing-by-8 (Kounavis and Berry, 2005): eight input bytes a step, three times as
- * fast as one table.
+ * Sixteen tables of 256 values behind each other, for slicing-by-16 (Kounavis and Berry, 2005): seven times
+ * as fast as one table.
  */
-export function crcTables(polynomial: number): Uint32Array[] {
-  const tables = Array.from({ length: 8 }, () => new Uint32Array(256))
-  const [first] = tables as [Uint32Array, ...Uint32Array[]]
+export function crcTables(polynomial: number): Int32Array {
+  const tables = new Int32Array(SLICES * 256)
   for (let byte = 0; byte < 256; byte++) {
     let value = byte
     for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ polynomial : value >>> 1
-    first[byte] = value
+    tables[byte] = value
   }
-  for (let slice = 1; slice < 8; slice++) {
-    const [previous, table] = [tables[slice - 1] as Uint32Array, tables[slice] as Uint32Array]
-    for (let byte = 0; byte < 256; byte++) {
-      const value = previous[byte] as number
-      table[byte] = (value >>> 8) ^ (first[value & 0xff] as number)
-    }
+  for (let index = 256; index < tables.length; index++) {
+    const previous = tables[index - 256] as number
+    tables[index] = (previous >>> 8) ^ (tables[previous & 0xff] as number)
   }
   return tables
 }
 
 /** Runs the bytes from `start` to `end` through a reflected CRC; neither inverts before nor after. */
 export function updateCrc(
-  tables: readonly Uint32Array[],
+  tables: Int32Array,
   crc: number,
   data: Uint8Array,
   start: number,
   end: number,
 ): number {
-  const [t0, t1, t2, t3, t4, t5, t6, t7] = tables as Uint32Array[] as [
-    Uint32Array,
-    Uint32Array,
-    Uint32Array,
-    Uint32Array,
-    Uint32Array,
-    Uint32Array,
-    Uint32Array,
-    Uint32Array,
-  ]
-  const at = (table: Uint32Array, index: number): number => table[index] as number
-  const byte = (index: number): number => data[index] as number
+  if (end - start < SHORT || !IS_LITTLE_ENDIAN) return updateBytes(tables, crc, data, start, end) >>> 0
+  const aligned = start + ((4 - ((data.byteOffset + start) % 4)) % 4)
+  const steps = Math.floor((end - aligned) / SLICES)
+  const words = new Int32Array(data.buffer, data.byteOffset + aligned, steps * 4)
+  const head = updateBytes(tables, crc, data, start, aligned)
+  const middle = updateWords(tables, head, words)
+  return updateBytes(tables, middle, data, aligned + steps * SLICES, end) >>> 0
+}
+
+function updateBytes(t: Int32Array, crc: number, data: Uint8Array, start: number, end: number): number {
   let value = crc
-  let index = start
-  for (; index + 8 <= end; index += 8) {
-    value ^= byte(index) | (byte(index + 1) << 8) | (byte(index + 2) << 16) | (byte(index + 3) << 24)
-    value =
-      at(t7, value & 0xff) ^
-      at(t6, (value >>> 8) & 0xff) ^
-      at(t5, (value >>> 16) & 0xff) ^
-      at(t4, value >>> 24) ^
-      at(t3, byte(index + 4)) ^
-      at(t2, byte(index + 5)) ^
-      at(t1, byte(index + 6)) ^
-      at(t0, byte(index + 7))
+  for (let index = start; index < end; index++) {
+    value = (value >>> 8) ^ (t[(value ^ (data[index] as number)) & 0xff] as number)
   }
-  for (; index < end; index++) value = (value >>> 8) ^ at(t0, (value ^ byte(index)) & 0xff)
-  return value >>> 0
+  return value
+}
+
+/** Offsets into the tables are written out: V8 makes a lookup of one addition of them, and no more. */
+function updateWords(t: Int32Array, crc: number, words: Int32Array): number {
+  let value = crc
+  for (let index = 0; index < words.length; index += 4) {
+    const a = value ^ (words[index] as number)
+    const b = words[index + 1] as number
+    const c = words[index + 2] as number
+    const d = words[index + 3] as number
+    value =
+      (t[3840 + (a & 0xff)] as number) ^
+      (t[3584 + ((a >>> 8) & 0xff)] as number) ^
+      (t[3328 + ((a >>> 16) & 0xff)] as number) ^
+      (t[3072 + (a >>> 24)] as number) ^
+      (t[2816 + (b & 0xff)] as number) ^
+      (t[2560 + ((b >>> 8) & 0xff)] as number) ^
+      (t[2304 + ((b >>> 16) & 0xff)] as number) ^
+      (t[2048 + (b >>> 24)] as number) ^
+      (t[1792 + (c & 0xff)] as number) ^
+      (t[1536 + ((c >>> 8) & 0xff)] as number) ^
+      (t[1280 + ((c >>> 16) & 0xff)] as number) ^
+      (t[1024 + (c >>> 24)] as number) ^
+      (t[768 + (d & 0xff)] as number) ^
+      (t[512 + ((d >>> 8) & 0xff)] as number) ^
+      (t[256 + ((d >>> 16) & 0xff)] as number) ^
+      (t[d >>> 24] as number)
+  }
+  return value
 }
