@@ -11,8 +11,14 @@ import {
   putInode,
 } from '@bootable/tree'
 import { describe, expect, test } from 'vitest'
-import { differences, filesystemCompliance, saveDevice } from '../../tooling/compliance/filesystem.ts'
+import {
+  differences,
+  type FilesystemSubject,
+  filesystemCompliance,
+  saveDevice,
+} from '../../tooling/compliance/filesystem.ts'
 import { LINUX_LIMITS } from '../../tooling/compliance/limits.ts'
+import { noiseCompliance } from '../../tooling/compliance/noise.ts'
 import { patternBytes } from '../../tooling/compliance/trees.ts'
 import { e2fsck, oracle, runOk, temporaryFolder } from '../../tooling/oracles.ts'
 
@@ -31,7 +37,7 @@ oracle('e2fsck', () => {
     [4096, 140],
     [1024, 80],
   ] as const) {
-    filesystemCompliance({
+    const subject: FilesystemSubject = {
       name: `ext4 with blocks of ${blockSize} bytes`,
       limits: {
         ...LINUX_LIMITS,
@@ -45,7 +51,9 @@ oracle('e2fsck', () => {
       check: e2fsck,
       noSpace: 'EXT4_NO_SPACE',
       randomTrees,
-    })
+    }
+    filesystemCompliance(subject)
+    noiseCompliance(subject)
   }
 
   describe('large and odd filesystems', () => {

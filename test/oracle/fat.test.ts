@@ -17,9 +17,15 @@ import type { FileTree } from '@bootable/tree'
 import { createFile, createTree, ensureDirectory, putInode, walkTree } from '@bootable/tree'
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { differences, filesystemCompliance, saveDevice } from '../../tooling/compliance/filesystem.ts'
+import {
+  differences,
+  type FilesystemSubject,
+  filesystemCompliance,
+  saveDevice,
+} from '../../tooling/compliance/filesystem.ts'
 import type { FilesystemLimits } from '../../tooling/compliance/limits.ts'
 import { isLinuxName, LINUX_LIMITS } from '../../tooling/compliance/limits.ts'
+import { noiseCompliance } from '../../tooling/compliance/noise.ts'
 import { patternBytes } from '../../tooling/compliance/trees.ts'
 import { fsckFat, oracle, run, runOk, temporaryFolder } from '../../tooling/oracles.ts'
 
@@ -57,7 +63,7 @@ oracle('fsck.fat', () => {
   ]
   for (const { randomTrees, ...given } of variants) {
     const options = { label: 'EFI-SYSTEM', ...given }
-    filesystemCompliance({
+    const subject: FilesystemSubject = {
       name: `fat${given.type ?? ''}${given.sectorSize ? '-4k' : ''}`,
       limits: FAT_LIMITS,
       measure: (tree) => measureFat(tree, options),
@@ -67,7 +73,9 @@ oracle('fsck.fat', () => {
       check: fsckFat,
       noSpace: 'FAT_NO_SPACE',
       randomTrees,
-    })
+    }
+    filesystemCompliance(subject)
+    noiseCompliance(subject)
   }
 })
 

@@ -81,8 +81,14 @@ function inodeBitmap({ blockSize, inodesPerGroup }: Geometry, used: number): Uin
 /**
  * The group descriptor table, sealed.
  * @param seed checksum seed of the filesystem
+ * @param zeroed whether what is not written of inode tables reads as zero
  */
-export function encodeDescriptors(plan: Ext4Plan, usages: Iterable<GroupUsage>, seed: number): Uint8Array {
+export function encodeDescriptors(
+  plan: Ext4Plan,
+  usages: Iterable<GroupUsage>,
+  seed: number,
+  zeroed: boolean,
+): Uint8Array {
   const { geometry } = plan
   const { blockBitmaps, inodeBitmaps, inodeTables, inodesPerGroup, blocksPerGroup } = geometry
   const bytes = new Uint8Array(geometry.descriptorBlocks * geometry.blockSize)
@@ -111,9 +117,9 @@ export function encodeDescriptors(plan: Ext4Plan, usages: Iterable<GroupUsage>, 
     descriptor.itableUnusedHi = freeInodes >>> 16
     descriptor.usedDirsCountLo = directories & 0xffff
     descriptor.usedDirsCountHi = directories >>> 16
-    // A device reads as zero where nothing was written, so every table counts as zeroed.
+    // Without the flag the kernel zeroes the rest of the table in the background, when it first mounts it.
     descriptor.flags =
-      EXT4_BG_INODE_ZEROED |
+      (zeroed ? EXT4_BG_INODE_ZEROED : 0) |
       (blockBitmap ? 0 : EXT4_BG_BLOCK_UNINIT) |
       (inodeBitmap ? 0 : EXT4_BG_INODE_UNINIT)
     descriptor.blockBitmapCsumLo = blockSum & 0xffff

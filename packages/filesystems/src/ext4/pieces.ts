@@ -16,18 +16,22 @@ import { inodeRecords, type JournalContent } from './records.ts'
 import { backupGroups, encodeReservedDescriptors, encodeResizeIndirect } from './resize.ts'
 import { encodeSuperblock } from './superblock-encode.ts'
 
-/** Everything but the primary superblock: metadata of the groups first, then contents in ascending order. */
+/**
+ * Everything but the primary superblock: metadata of the groups first, then contents in ascending order.
+ * @param zeroed whether the device reads as zero where nothing is written
+ */
 export function* filesystemPieces(
   plan: Ext4Plan,
   identity: Ext4Identity,
   journal: JournalContent | undefined,
+  zeroed: boolean,
 ): Generator<Piece> {
   const { geometry } = plan
   const seed = filesystemSeed(identity.uuid)
   // Bitmaps are made twice rather than kept: a large filesystem has gigabytes of them.
-  const descriptors = encodeDescriptors(plan, groupUsage(plan), seed)
+  const descriptors = encodeDescriptors(plan, groupUsage(plan), seed, zeroed)
   yield at(plan, geometry.firstDataBlock + 1, descriptors)
-  if (backupGroups(geometry).length > 0) {
+  if (backupGroups(geometry).length > 0 || !zeroed) {
     const reserved = encodeReservedDescriptors(geometry)
     yield at(plan, geometry.firstDataBlock + 1 + geometry.descriptorBlocks, reserved)
   }

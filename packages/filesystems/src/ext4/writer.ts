@@ -1,5 +1,5 @@
 import type { BlockDevice, Uuid } from '@bootable/bytes'
-import { uuidFromBytes } from '@bootable/bytes'
+import { clearRange, uuidFromBytes } from '@bootable/bytes'
 import type { FileTree } from '@bootable/tree'
 import { emitPieces } from '../content/emit.ts'
 import { findSparseRuns } from '../content/sparse.ts'
@@ -31,7 +31,7 @@ export interface Ext4Layout {
  *
  * The features are those of `mke2fs -t ext4` of Debian's e2fsprogs 1.47.0: no `metadata_csum_seed`, which
  * GRUB 2.06 cannot read, and no `orphan_file`, which kernels before 5.15 do not know. All four times of an inode are its modification time. The
- * device must read as zero where nothing was written. The primary superblock is written last: a device
+ * device must read as zero where nothing was written, or be able to clear. The primary superblock is written last: a device
  * that was given up half-way is not taken for a filesystem.
  *
  * @throws BootableError with an `Ext4ErrorCode` before anything is written, or what the device throws
@@ -59,7 +59,11 @@ export async function writeExt4(
     onProgress?.({ type: 'advance', id, done, total })
   }
   const journal = journalContent(plan)
-  await emitPieces(device, filesystemPieces(plan, identity, journal), { signal, onWritten })
+  // What is around the superblock may carry the marks of something else. Of the rest, all that anybody reads
+  // is written: an empty journal is not, and tables of inodes are not where the device can clear.
+  const zeroed = device.clear === undefined
+  await clearRange(device, 0, (geometry.firstDataBlock + 1) * geometry.blockSize)
+  await emitPieces(device, filesystemPieces(plan, identity, journal, zeroed), { signal, onWritten })
   await device.write(SUPERBLOCK_OFFSET, encodeSuperblock(plan, identity, journal, 0))
   onProgress?.({ type: 'end', id })
 

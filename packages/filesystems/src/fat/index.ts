@@ -1,6 +1,6 @@
 export { type FatBootSector, readFatBootSector } from './boot-sector.ts'
 export type { FatErrorCode, FatType } from './format.ts'
-export { type FatLayout, type FatLayoutOptions, layoutFat } from './layout.ts'
+export { type FatGeometry, type FatLayout, type FatLayoutOptions, layoutFat } from './layout.ts'
 export { type FatFilesystem, readFat } from './reader.ts'
 export { FAT_TIME_MAX, FAT_TIME_MIN } from './time.ts'
 export { type MeasureFatOptions, measureFat, type WriteFatOptions, writeFat } from './writer.ts'

@@ -27,6 +27,16 @@ export interface FatLayoutOptions {
   readonly sectorSize?: 512 | 4096
   /** Entries that the root directory needs. @defaultValue 512, the least there are in FAT12 and FAT16 */
   readonly rootEntries?: number
+  /** @defaultValue chosen by size, as mkfs.fat does */
+  readonly geometry?: FatGeometry
+}
+
+/** What a BIOS of the past called the shape of a disk; firmware of some boards still looks at it. */
+export interface FatGeometry {
+  /** 1 to 65535. */
+  readonly heads: number
+  /** 1 to 65535; the volume has whole tracks. */
+  readonly sectorsPerTrack: number
 }
 
 export const FATS = 2
@@ -92,7 +102,7 @@ export function layoutFat(size: number, options: FatLayoutOptions = {}): FatLayo
 export function fitLayout(options: FatLayoutOptions, countClusters: (layout: FatLayout) => number): number {
   const { type = 12, sectorSize = 512, rootEntries = 0 } = options
   const least = MIN_CLUSTERS[type] * (type === 32 ? 1 : 4) * sectorSize
-  const track = 16 * sectorSize
+  const track = (options.geometry?.sectorsPerTrack ?? 16) * sectorSize
   let size = alignUp(least + Math.max(rootEntries, ROOT_ENTRIES) * ENTRY_SIZE, track)
   for (;;) {
     const layout = findLayout(size, options)
@@ -108,7 +118,7 @@ function findLayout(size: number, options: FatLayoutOptions): FatLayout | undefi
   const { sectorSize = 512, rootEntries = 0 } = options
   const wanted = options.type ?? (size >= 512 * MiB ? 32 : undefined)
   const available = Math.min(Math.floor(size / sectorSize), MAX_SECTORS)
-  const geometry = chooseGeometry(available)
+  const geometry = options.geometry ?? chooseGeometry(available)
   // Whole tracks, on which old MS-DOS and mtools insist.
   const totalSectors = alignDown(available, geometry.sectorsPerTrack)
 
@@ -179,7 +189,7 @@ const GEOMETRIES = [
   [8_257_536, 63, 128],
 ] as const
 
-function chooseGeometry(sectors: number): { sectorsPerTrack: number; heads: number } {
+function chooseGeometry(sectors: number): FatGeometry {
   for (const [limit, sectorsPerTrack, heads] of GEOMETRIES) {
     if (sectors <= limit) return { sectorsPerTrack, heads }
   }

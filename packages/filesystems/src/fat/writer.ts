@@ -1,12 +1,12 @@
 import type { BlockDevice, GatherPiece, OperationOptions } from '@bootable/bytes'
-import { BootableError, createCoalescingWriter, gather } from '@bootable/bytes'
+import { BootableError, clearRange, createCoalescingWriter, gather } from '@bootable/bytes'
 import type { FileTree, Timestamp } from '@bootable/tree'
 import { EPOCH } from '@bootable/tree'
 import { encodeBootSector, encodeFsInfo } from './boot-sector.ts'
 import { encodeDirectory } from './directory.ts'
 import type { FatErrorCode, FatType } from './format.ts'
-import { BACKUP_BOOT_SECTOR, FSINFO_SECTOR } from './format.ts'
-import type { FatLayout, FatLayoutOptions } from './layout.ts'
+import { BACKUP_BOOT_SECTOR, FIRST_CLUSTER, FSINFO_SECTOR } from './format.ts'
+import type { FatGeometry, FatLayout, FatLayoutOptions } from './layout.ts'
 import { clusterOffset, clusterSize, fatOffset, fitLayout, layoutFat, rootOffset } from './layout.ts'
 import type { FatAllocation, FatPlan } from './plan.ts'
 import { allocateClusters, countClusters, planTree } from './plan.ts'
@@ -20,6 +20,8 @@ export interface MeasureFatOptions {
   readonly sectorSize?: 512 | 4096
   /** At most 11 characters of ASCII. @defaultValue none */
   readonly label?: string
+  /** @defaultValue chosen by size, as mkfs.fat does */
+  readonly geometry?: FatGeometry
 }
 
 /** Options of {@link writeFat}. */
@@ -39,7 +41,7 @@ export interface WriteFatOptions extends MeasureFatOptions, OperationOptions {
  * many copies; times are UTC to two seconds, from 1980 to 2107. Type and sizes are those that mkfs.fat
  * 4.2 would choose for the device.
  *
- * @param device its bytes read as zero where nothing was written yet
+ * @param device its bytes read as zero where nothing was written yet, or it can clear them
  * @returns where everything stands
  * @throws BootableError with a {@link FatErrorCode}
  */
@@ -57,6 +59,9 @@ export async function writeFat(
   const allocation = allocateClusters(plan, layout)
   const hiddenSectors = options.hiddenSectors ?? 0
 
+  // Entries of the tables and of directories that are not in use are zero, and not written.
+  const contents = allocation.files.find((cluster) => cluster > 0) ?? FIRST_CLUSTER + allocation.used
+  await clearRange(device, 0, clusterOffset(layout, contents))
   const writer = createCoalescingWriter(device)
   const boot = encodeBootSector(layout, { volumeId, label, hiddenSectors })
   await writer.write(0, boot)
@@ -176,11 +181,20 @@ export function measureFat(tree: FileTree, options: MeasureFatOptions = {}): num
 
 function layoutOptions(
   plan: FatPlan,
-  { type, sectorSize = 512 }: MeasureFatOptions,
+  { type, sectorSize = 512, geometry }: MeasureFatOptions,
 ): FatLayoutOptions & { sectorSize: 512 | 4096 } {
   if (sectorSize !== 512 && sectorSize !== 4096) throw invalid('sectorSize', sectorSize, '512 or 4096')
+  for (const [name, value] of Object.entries(geometry ?? {})) {
+    const isGood = Number.isInteger(value) && value >= 1 && value <= 0xffff
+    if (!isGood) throw invalid(`geometry.${name}`, value, '1 to 65535')
+  }
   const rootEntries = plan.directories[0]?.slots ?? 0
-  return type === undefined ? { sectorSize, rootEntries } : { type, sectorSize, rootEntries }
+  return {
+    sectorSize,
+    rootEntries,
+    ...(type === undefined ? {} : { type }),
+    ...(geometry === undefined ? {} : { geometry }),
+  }
 }
 
 function checkVolumeId(volumeId: number | string): number {
