@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { buildCommand } from './commands/build.ts'
 import { checkUpdateCommand } from './commands/check-update.ts'
+import { convertCommand } from './commands/convert.ts'
 import { inspectCommand } from './commands/inspect.ts'
 import { planCommand } from './commands/plan.ts'
 import { version } from './version.ts'
@@ -21,6 +22,7 @@ export function createProgram(signal: AbortSignal, setStatus: (status: number) =
     buildCommand(signal),
     planCommand(signal),
     inspectCommand(signal),
+    convertCommand(signal),
     checkUpdateCommand(signal, setStatus),
   ]
   for (const command of commands) {

@@ -4,11 +4,14 @@ import type { BuiltDisk } from '@bootable/core/node'
 import { Command, Option } from 'commander'
 import { describeMachine } from '../render/machine.ts'
 import { createRenderer, PROGRESS_STYLES, type ProgressStyle } from '../render/progress.ts'
+import { qcow2CompressionOption, TYPES } from './format-options.ts'
 import { addMachineFlags, type MachineFlags, readMachineFlags } from './machine-options.ts'
 
 interface BuildFlags extends MachineFlags {
   readonly type?: readonly string[]
   readonly output: string
+  readonly destination?: string
+  readonly qcow2Compression?: 'zlib' | 'zstd' | 'none'
   readonly progress: ProgressStyle
   readonly verbose?: true
 }
@@ -31,11 +34,16 @@ export function buildCommand(signal: AbortSignal): Command {
     .description('write disks from an image (the default command)')
     .argument('<image>', 'docker://host/name:tag, oci:folder, oci-archive:file or docker-archive:file')
     .addOption(
-      new Option('--type <type>', 'what to write: qcow2, raw or ami; may be given several times')
+      new Option('--type <type>', `what to write: ${TYPES}; may be given several times`)
         .argParser((value, previous: readonly string[] = []) => [...previous, value])
         .default(undefined, 'qcow2'),
     )
     .option('--output <folder>', 'folder below which the disks appear', '.')
+    .option(
+      '--destination <address>',
+      'where a containerdisk or artifact goes: oci:folder:name, oci-archive:file',
+    )
+    .addOption(qcow2CompressionOption())
     .addOption(
       new Option('--progress <style>', 'how to show progress').choices(PROGRESS_STYLES).default('auto'),
     )
@@ -61,6 +69,8 @@ export function buildCommand(signal: AbortSignal): Command {
         ...options,
         types,
         output: flags.output,
+        ...(flags.destination !== undefined && { destination: flags.destination }),
+        ...(flags.qcow2Compression && { qcow2Compression: flags.qcow2Compression }),
         signal,
         onProgress: render.event,
       })

@@ -12,7 +12,7 @@ interface CheckUpdateFlags {
 export function checkUpdateCommand(signal: AbortSignal, setStatus: (status: number) => void): Command {
   return new Command('check-update')
     .description('compare the image on a disk with what its registry has now')
-    .argument('<disk>', 'a disk file (raw or qcow2) in the ostree layout')
+    .argument('<disk>', 'a disk file of any format, in the ostree layout')
     .option('--image <address>', 'look there in place of where the machine does')
     .option('--json', 'print the comparison as JSON')
     .option('--no-tls-verify', 'allow plain http to the registry')

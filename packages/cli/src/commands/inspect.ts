@@ -5,7 +5,7 @@ import { formatReport } from '../render/report.ts'
 export function inspectCommand(signal: AbortSignal): Command {
   return new Command('inspect')
     .description('show what an image, an archive or a disk holds')
-    .argument('<subject>', 'a disk file (raw or qcow2), or an image as for build')
+    .argument('<subject>', 'a disk file of any format, or an image as for build')
     .option('--json', 'print the report as JSON')
     .option('--no-tls-verify', 'allow plain http to the registry')
     .action(async (subject: string, flags: { json?: true; tlsVerify: boolean }) => {

@@ -2,7 +2,7 @@ import { formatSize } from '@bootable/bytes'
 import { describePlan, type Machine } from '@bootable/core'
 import { formatDiskSize } from './amount.ts'
 import { formatPairs, formatTable } from './table.ts'
-import { type VolumeRow, volumeRows } from './volumes.ts'
+import { volumeCells } from './volumes.ts'
 
 /** What the chain of signatures comes to. */
 const SECURE_BOOT = {
@@ -36,18 +36,11 @@ export const PLAN_HEAD = ['#', 'name', 'start', 'size', 'type', 'content', 'moun
 
 /** A line for each partition, and below it one for each volume inside, under {@link PLAN_HEAD}. */
 export function planRows(plan: Machine['plan']): string[][] {
-  const described = describePlan(plan)
-  return plan.partitions.flatMap(({ content }, index) => {
-    const { number, name, start, size, type } = described[index] as (typeof described)[number]
-    const [first, ...inside] = volumeRows(content)
-    const line = [String(number), name, formatSize(start), formatSize(size), type]
-    return [
-      [...line, ...contentCells(first)],
-      ...inside.map((row) => ['', row.name, '', row.size, '', ...contentCells(row)]),
-    ]
-  })
-}
-
-function contentCells({ content, mountpoint, label, uuid }: VolumeRow): string[] {
-  return [content, mountpoint, label, uuid]
+  return describePlan(plan).flatMap((partition) =>
+    volumeCells(partition).map(({ name, size, content, mountpoint, label, uuid }, depth) => {
+      const [number, start, type] =
+        depth === 0 ? [String(partition.number), formatSize(partition.start), partition.type] : ['', '', '']
+      return [number, name, start, size, type, content, mountpoint, label, uuid]
+    }),
+  )
 }

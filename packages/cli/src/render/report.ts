@@ -36,9 +36,9 @@ function formatImage({
 }
 
 function formatDisk(report: DiskReport): string {
-  const { format, size, sectorSize, uuid, partitions, boot, system, note } = report
+  const { size, sectorSize, uuid, partitions, boot, system, note } = report
   const facts = formatPairs([
-    ['disk', `${format}, ${formatDiskSize({ size, sectorSize })}, ${uuid}`],
+    ['disk', `${formatFile(report)}, ${formatDiskSize({ size, sectorSize })}, ${uuid}`],
     ...(boot ? bootPairs(boot) : []),
     ...(system ? diskSystemPairs(system) : []),
     ...(note === undefined ? [] : [['note', note] as const]),
@@ -55,6 +55,12 @@ function formatDisk(report: DiskReport): string {
   const table = formatTable(['#', 'start', 'size', 'type', 'filesystem', 'label', 'uuid'], rows)
   const parts = system?.layout === 'ostree' ? system.deployments.map(formatDeployment) : formatEntries(system)
   return [facts, table, ...parts].join('\n')
+}
+
+/** The format of a disk, how it is compressed, and what carries it. */
+function formatFile({ format, compression, carrier }: DiskReport): string {
+  const packed = compression ? ` compressed with ${compression}` : ''
+  return `${format}${packed}${carrier ? ` in ${carrier === 'artifact' ? 'an artifact' : 'a containerdisk'}` : ''}`
 }
 
 function formatEntries(system: DiskSystemReport | undefined): string[] {

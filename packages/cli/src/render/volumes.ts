@@ -1,69 +1,40 @@
 import { formatSize } from '@bootable/bytes'
-import type { DiskPlan } from '@bootable/core'
+import type { DiskPlanRow, DiskPlanVolume } from '@bootable/core'
 
-type Content = NonNullable<DiskPlan['partitions'][number]['content']>
-type Mount = Extract<Content, { readonly type: 'swap' }>['mount']
-
-/** One line of a plan about what is in a partition, or in a volume inside one. */
-export interface VolumeRow {
-  /** Of a logical volume or a subvolume; else empty. */
+/** Cells of a line about something on a disk, in the order of their columns. */
+export interface VolumeCells {
   readonly name: string
-  /** Of a logical volume; else empty. */
   readonly size: string
-  /** What it is, the further in the further to the right. */
+  /** What it is, the further inside the further to the right. */
   readonly content: string
   readonly mountpoint: string
   readonly label: string
   readonly uuid: string
 }
 
-/** What a partition holds, the outermost first. An empty partition has one line too. */
-export function volumeRows(content: Content | undefined): readonly [VolumeRow, ...VolumeRow[]] {
-  const [first, ...others] = rowsOf(content, 0)
-  return [first ?? row({}), ...others]
+/** A line for what a partition holds, and one for each volume inside. */
+export function volumeCells(partition: DiskPlanRow): VolumeCells[] {
+  return cellsOf(partition, 0)
 }
 
-function row(given: Partial<VolumeRow>): VolumeRow {
-  return { name: '', size: '', content: '', mountpoint: '', label: '', uuid: '', ...given }
-}
-
-function rowsOf(content: Content | undefined, depth: number): VolumeRow[] {
-  if (!content) return []
-  const indented = (text: string, more = 0): string => '  '.repeat(depth + more) + text
-  switch (content.type) {
-    case 'filesystem':
-    case 'swap':
-      return [row({ ...mountCells(content.mount), content: indented(content.mount.type) })]
-    case 'btrfs': {
-      const { label, uuid, subvolumes } = content
-      return [
-        row({ content: indented('btrfs'), label, uuid }),
-        ...subvolumes.map(({ name, mount, compress }) =>
-          row({
-            name: name === '' ? '/' : name,
-            content: indented(compress === undefined ? 'subvolume' : `subvolume, ${compress}`, 1),
-            mountpoint: mount?.path ?? '',
-          }),
-        ),
-      ]
-    }
-    case 'luks': {
-      const { label, uuid } = content.luks
-      return [row({ content: indented('LUKS2'), label, uuid }), ...rowsOf(content.content, depth + 1)]
-    }
-    case 'lvm': {
-      const sizes = new Map(content.group.volumes.map(({ name, size }) => [name, formatSize(size)]))
-      const volumes = content.volumes.flatMap(({ name, content: inside }) => {
-        const [first = row({ content: indented('volume', 1) }), ...others] = rowsOf(inside, depth + 1)
-        return [{ ...first, name, size: sizes.get(name) ?? '' }, ...others]
-      })
-      return [row({ content: indented(`LVM2 ${content.group.name}`) }), ...volumes]
-    }
-    case 'raw':
-      return [row({ content: indented(`bytes of ${content.path}`) })]
+function cellsOf(item: DiskPlanRow | DiskPlanVolume, depth: number): VolumeCells[] {
+  const { name, size, mountpoint, filesystem, label, uuid, inside } = item
+  const isNamed = filesystem === 'lvm' || filesystem === 'raw'
+  const cells = {
+    name,
+    size: size === undefined ? '' : formatSize(size),
+    content: '  '.repeat(depth) + contentName(item),
+    mountpoint,
+    label: isNamed ? '' : label,
+    uuid,
   }
+  // What is decrypted has the long name that the machine will give it, which is the uuid of the line above.
+  const shown = filesystem === 'luks' ? inside.map((volume) => ({ ...volume, name: '' })) : inside
+  return [cells, ...shown.flatMap((volume) => cellsOf(volume, depth + 1))]
 }
 
-function mountCells({ path, label, uuid }: Mount): Partial<VolumeRow> {
-  return { mountpoint: path, label, uuid }
+function contentName({ filesystem, label }: Pick<DiskPlanVolume, 'filesystem' | 'label'>): string {
+  if (filesystem === 'luks') return 'LUKS2'
+  if (filesystem === 'lvm') return `LVM2 ${label}`
+  return filesystem === 'raw' ? `bytes of ${label}` : filesystem
 }

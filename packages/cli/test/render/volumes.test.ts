@@ -1,88 +1,70 @@
-import type { DiskPlan } from '@bootable/core'
+import type { DiskPlanContent, DiskPlanRow, DiskPlanVolume } from '@bootable/core'
 import { describe, expect, it } from 'vitest'
 import { formatTable } from '../../src/render/table.ts'
-import { type VolumeRow, volumeRows } from '../../src/render/volumes.ts'
+import { volumeCells } from '../../src/render/volumes.ts'
 
-type Content = NonNullable<DiskPlan['partitions'][number]['content']>
+const GiB = 1024 ** 3
 
-function mount(path: string, type: 'ext4' | 'xfs' | 'btrfs' | 'swap', label = '') {
-  return { path, type, uuid: `uuid-of-${path}`, label, options: 'defaults', freq: 0, passno: 0 }
+function content(filesystem: string, given: Partial<DiskPlanContent> = {}): DiskPlanContent {
+  return { filesystem, mountpoint: '', label: '', uuid: '', inside: [], ...given }
 }
 
-/** Rows as they look. */
-function show(content: Content | undefined): string {
-  const cells = ({ name, size, content: what, mountpoint, label, uuid }: VolumeRow): string[] => [
-    name,
-    size,
-    what,
-    mountpoint,
-    label,
-    uuid,
-  ]
-  return formatTable(['name', 'size', 'content', 'at', 'label', 'uuid'], volumeRows(content).map(cells))
+function volume(name: string, size: number | undefined, inside: DiskPlanContent): DiskPlanVolume {
+  return { name, ...(size !== undefined && { size }), ...inside }
 }
 
-const filesystem: Content = { type: 'filesystem', mount: mount('/', 'xfs', 'root') }
+/** Cells as they look. */
+function show(given: DiskPlanContent): string {
+  const partition: DiskPlanRow = { number: 1, name: 'part', start: 0, size: 8 * GiB, type: 'Linux', ...given }
+  const cells = volumeCells(partition).map((row) => [
+    ...[row.name, row.size, row.content],
+    ...[row.mountpoint, row.label, row.uuid],
+  ])
+  return formatTable(['name', 'size', 'content', 'at', 'label', 'uuid'], cells)
+}
+
+const root = content('xfs', { mountpoint: '/', label: 'root', uuid: 'r' })
 
 describe('what a partition holds', () => {
-  it('is a line for a filesystem, and for nothing', () => {
-    expect(show(filesystem)).toBe(
-      'name  size  content  at  label  uuid\n            xfs      /   root   uuid-of-/\n',
-    )
-    expect(volumeRows(undefined)).toHaveLength(1)
-    expect(volumeRows({ type: 'raw', path: '/usr/lib/u-boot.bin' })[0].content).toBe(
-      'bytes of /usr/lib/u-boot.bin',
+  it('is a line for a filesystem, for nothing, and for a file', () => {
+    expect(show(root)).toBe('name   size  content  at  label  uuid\npart  8 GiB  xfs      /   root   r\n')
+    expect(show(content(''))).toContain('\npart  8 GiB\n')
+    expect(show(content('raw', { label: '/usr/lib/u-boot.bin' }))).toContain(
+      'part  8 GiB  bytes of /usr/lib/u-boot.bin\n',
     )
   })
 
-  it('is a tree for volumes inside volumes, without any secret', () => {
-    const content = {
-      type: 'luks',
-      luks: { uuid: 'uuid-of-luks', label: 'crypt', salts: { keyslot: 'salt' } },
-      content: {
-        type: 'lvm',
-        group: {
-          name: 'vg00',
-          volumes: [
-            { name: 'rootlv', size: 5 * 1024 ** 3 },
-            { name: 'swaplv', size: 1024 ** 3 },
-            { name: 'spare', size: 4 * 1024 ** 2 },
-          ],
-        },
-        volumes: [
-          { name: 'rootlv', content: filesystem },
-          { name: 'swaplv', content: { type: 'swap', mount: mount('none', 'swap') } },
-          { name: 'spare' },
-        ],
-      },
-    } as unknown as Content
-    expect(show(content)).toBe(`\
-name     size  content      at    label  uuid
-               LUKS2              crypt  uuid-of-luks
-                 LVM2 vg00
-rootlv  5 GiB      xfs      /     root   uuid-of-/
-swaplv  1 GiB      swap     none         uuid-of-none
-spare   4 MiB      volume
+  it('is a tree for volumes inside volumes', () => {
+    const group = content('lvm', {
+      label: 'vg00',
+      uuid: 'g',
+      inside: [
+        volume('rootlv', 5 * GiB, root),
+        volume('swaplv', GiB, content('swap', { mountpoint: 'none' })),
+        volume('spare', GiB / 2, content('')),
+      ],
+    })
+    const inner = volume('luks-00000000-0000-4000-8000-000000000000', 7 * GiB, group)
+    expect(show(content('luks', { label: 'crypt', uuid: 'l', inside: [inner] }))).toBe(`\
+name       size  content      at    label  uuid
+part      8 GiB  LUKS2              crypt  l
+          7 GiB    LVM2 vg00               g
+rootlv    5 GiB      xfs      /     root   r
+swaplv    1 GiB      swap     none
+spare   512 MiB
 `)
   })
 
-  it('names subvolumes and how they are compressed', () => {
-    const content: Content = {
-      type: 'btrfs',
-      uuid: 'uuid-of-btrfs',
-      label: 'pool',
-      subvolumes: [
-        { name: '', mount: mount('/var/pool', 'btrfs') },
-        { name: 'root', mount: mount('/', 'btrfs'), compress: 'zstd:1' },
-        { name: 'spare' },
-      ],
-    }
-    expect(show(content)).toBe(`\
-name   size  content              at         label  uuid
-             btrfs                           pool   uuid-of-btrfs
-/              subvolume          /var/pool
-root           subvolume, zstd:1  /
-spare          subvolume
+  it('is a btrfs with its subvolumes, which have no size', () => {
+    const inside = [
+      volume('/', undefined, content('subvolume', { mountpoint: '/var/pool' })),
+      volume('root', undefined, content('subvolume', { mountpoint: '/' })),
+    ]
+    expect(show(content('btrfs', { label: 'pool', uuid: 'b', inside }))).toBe(`\
+name   size  content      at         label  uuid
+part  8 GiB  btrfs                   pool   b
+/              subvolume  /var/pool
+root           subvolume  /
 `)
   })
 })

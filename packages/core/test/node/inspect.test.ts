@@ -1,5 +1,5 @@
 import { mkdtempSync, writeFileSync } from 'node:fs'
-import { copyFile, mkdir, rm, truncate, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
@@ -64,7 +64,12 @@ describe('inspectFile', () => {
     await writeFile(at('some.tar'), tarOf([{ name: 'a', data: 'x' }]))
     await expect(inspectFile(at('some.tar'))).rejects.toThrow(/oci-layout/)
     await writeFile(at('some.tar.gz'), gzipSync(new Uint8Array(2 ** 20), { level: 0 }))
-    await expect(inspectFile(at('some.tar.gz'))).rejects.toThrow(/compressed with gzip/)
+    await expect(inspectFile(at('some.tar.gz'))).rejects.toMatchObject({ code: 'INSPECT_UNKNOWN' })
+    await writeFile(at('oci.tar.gz'), gzipSync(await readFile(at('oci.tar'))))
+    await expect(inspectFile(at('oci.tar.gz'))).rejects.toMatchObject({
+      code: 'INSPECT_UNKNOWN',
+      hint: expect.stringContaining('archives of images that are not compressed'),
+    })
     await expect(inspectFile(at('nowhere.raw'))).rejects.toThrow(/there is no file .*nowhere\.raw/)
   })
 
