@@ -1,7 +1,6 @@
-import { truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Disk } from '@bootable/disk'
-import { btrfsCheck, e2fsck, fsckFat, runOk, sgdiskVerify, xfsRepair } from './oracles.ts'
+import { btrfsCheck, e2fsck, fsckFat, qemuImg, runOk, sgdiskVerify, xfsRepair } from './oracles.ts'
 
 /** Checkers that know no offset. */
 const CHECKERS: Readonly<Record<string, (path: string) => Promise<string[]>>> = {
@@ -22,9 +21,9 @@ export async function diskFindings(path: string, disk: Disk, folder: string): Pr
     const check = CHECKERS[filesystem?.type ?? '']
     if (!check) continue
     const copy = join(folder, 'partition.img')
-    const range = [`skip=${start}`, `count=${size}`, 'iflag=skip_bytes,count_bytes', 'conv=sparse']
-    await runOk('dd', [`if=${path}`, `of=${copy}`, 'bs=1M', ...range])
-    await truncate(copy, size)
+    // Unlike dd, it does not read holes.
+    const part = `driver=raw,offset=${start},size=${size},file.driver=file,file.filename=${path}`
+    await qemuImg('convert', '--image-opts', part, '-O', 'raw', copy)
     found.push(...(await check(copy)))
   }
   return found

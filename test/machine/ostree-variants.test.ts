@@ -15,7 +15,7 @@ import { requireMachine } from '../../tooling/qemu.ts'
 
 const labelled = findFixture('trixie-minimal-selinux')
 const chunked = findFixture('trixie-minimal-native')
-const tools = requireTool('e2fsck', 'dumpe2fs', 'fsck.fat', 'sgdisk', 'ssh', 'ssh-keygen')
+const tools = requireTool('e2fsck', 'dumpe2fs', 'fsck.fat', 'qemu-img', 'sgdisk', 'ssh', 'ssh-keygen')
 
 describe.runIf(labelled && chunked && tools)('an ostree system, by an unprivileged user', () => {
   if (!labelled || !chunked) return

@@ -15,7 +15,7 @@ import { requireMachine } from '../../tooling/qemu.ts'
 
 const composefs = findFixture('forky-minimal')
 const bind = findFixture('trixie-minimal')
-const tools = requireTool('e2fsck', 'dumpe2fs', 'fsck.fat', 'sgdisk', 'ssh', 'ssh-keygen')
+const tools = requireTool('e2fsck', 'dumpe2fs', 'fsck.fat', 'qemu-img', 'sgdisk', 'ssh', 'ssh-keygen')
 
 describe.runIf(composefs && bind && tools)('an ostree system, by an unprivileged user', () => {
   if (!composefs || !bind) return
