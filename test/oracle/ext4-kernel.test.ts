@@ -13,16 +13,22 @@ import {
   kernelCompliance,
   withWritableMount,
 } from '../../tooling/compliance/kernel.ts'
+import { noiseDevice } from '../../tooling/compliance/noise.ts'
 import { sampleTree } from '../../tooling/compliance/sample-tree.ts'
 import { patternBytes } from '../../tooling/compliance/trees.ts'
 import { e2fsck, requireTool, runOk, temporaryFolder } from '../../tooling/oracles.ts'
 
 const OPTIONS = { uuid: '6f1c2a9e-3b47-4c1d-9a55-0d2f4e8b7c10', time: 1_700_000_000 }
 
-for (const blockSize of [4096, 1024]) {
+for (const [blockSize, createDevice] of [
+  [4096, memoryDevice],
+  [1024, memoryDevice],
+  [4096, noiseDevice],
+] as const) {
   kernelCompliance({
     type: 'ext4',
-    what: `blocks of ${blockSize}`,
+    what: `blocks of ${blockSize}${createDevice === noiseDevice ? ' on a device of noise' : ''}`,
+    createDevice,
     options: 'noload',
     measure: (tree) => measureExt4(tree, { blockSize }).minimumSize,
     write: (tree, device) => writeExt4(tree, device, { ...OPTIONS, blockSize }),

@@ -85,7 +85,7 @@ oracle('mkfs.fat', () => {
   /** The layout that mkfs.fat gives a volume, `undefined` where it gives up. */
   async function mkfs(
     size: number,
-    { type, sectorSize = 512 }: FatLayoutOptions,
+    { type, sectorSize = 512, geometry }: FatLayoutOptions,
   ): Promise<object | undefined> {
     const path = join(folder, 'layout')
     await rm(path, { force: true })
@@ -93,7 +93,8 @@ oracle('mkfs.fat', () => {
     await file.truncate(size)
     await file.close()
     const width = type ? ['-F', String(type)] : []
-    const { status, stderr } = await run('mkfs.fat', [...width, '-S', String(sectorSize), path])
+    const shape = geometry ? ['-g', `${geometry.heads}/${geometry.sectorsPerTrack}`] : []
+    const { status, stderr } = await run('mkfs.fat', [...width, ...shape, '-S', String(sectorSize), path])
     // Told to, mkfs.fat makes a FAT32 that UEFI does not mount; we do not.
     if (status !== 0 || /less then suggested minimum/.test(stderr)) return undefined
     const source = await openFileSource(path)
@@ -125,6 +126,22 @@ oracle('mkfs.fat', () => {
     // Floppy sizes are formats of their own; multiples of 4096 never meet them here.
     sizes.push(...random.map((power) => Math.floor(2 ** power / 4096) * 4096))
     for (const size of sizes) expect({ size, ...ours(size, {}) }).toEqual({ size, ...(await mkfs(size, {})) })
+  })
+
+  test('chooses the same layout for a given geometry', async () => {
+    for (const [heads, sectorsPerTrack] of [
+      [255, 63],
+      [4, 32],
+      [16, 17],
+      [1, 1],
+    ] as const) {
+      for (const size of [2 * MiB, 33 * MiB + 4096, 501 * MiB, 600 * MiB]) {
+        const options = { geometry: { heads, sectorsPerTrack } }
+        const found = ours(size, options)
+        expect(found).toMatchObject(options.geometry)
+        expect({ size, ...found }).toEqual({ size, ...(await mkfs(size, options)) })
+      }
+    }
   })
 
   test('chooses the same layout for a given type and for large sectors', async () => {

@@ -34,6 +34,8 @@ export interface KernelSubject {
   /** Bytes of the smallest device that takes the tree. */
   measure(tree: FileTree): number
   write(tree: FileTree, device: BlockDevice): Promise<unknown>
+  /** On what it is written, such as `noiseDevice`. @defaultValue `memoryDevice` */
+  readonly createDevice?: (size: number) => BlockDevice
   /** A name in the root that the filesystem adds itself, such as `lost+found`. */
   readonly ownName?: string
   /** Random trees to try. @defaultValue 15 */
@@ -80,7 +82,7 @@ export function kernelCompliance(subject: KernelSubject): void {
     const { room = 40 * MiB, check, read } = afterwards
     test('goes on: adds and removes names, writes and truncates', async () => {
       const tree = sampleTree()
-      const device = memoryDevice(subject.measure(tree) + room)
+      const device = (subject.createDevice ?? memoryDevice)(subject.measure(tree) + room)
       await subject.write(tree, device)
       await saveDevice(device, image)
       await withWritableMount(image, type, async (mounted) => change(mounted))
@@ -102,7 +104,7 @@ export async function expectShown(
   image: string,
   look: (mounted: string) => void = () => {},
 ): Promise<void> {
-  const device = memoryDevice(subject.measure(tree))
+  const device = (subject.createDevice ?? memoryDevice)(subject.measure(tree))
   await subject.write(tree, device)
   await saveDevice(device, image)
   const { type, options } = subject
