@@ -2,7 +2,15 @@ import { formatSize } from '@bootable/bytes'
 import type { FileTree } from '@bootable/tree'
 import { xfsError } from './errors.ts'
 import { type Inventory, takeInventory } from './inventory.ts'
-import { BLOCK_SIZE, type Geometry, layoutGeometry, MINIMUM_SIZE } from './layout.ts'
+import {
+  BLOCK_SIZE,
+  type Geometry,
+  groupLength,
+  groupReserve,
+  groupStart,
+  layoutGeometry,
+  MINIMUM_SIZE,
+} from './layout.ts'
 import { checkSizes, type XfsSizeOptions, type XfsSizes } from './options.ts'
 import { type Placement, placeContents, type SparseRuns } from './placement.ts'
 
@@ -41,28 +49,53 @@ function groupsError(size: number, { agCount }: XfsSizes): Error {
   )
 }
 
+/** Bytes of a device on which anything fits that this code can count. */
+const AMPLE = 2 ** 52
+/** Blocks by which a size grows that was just too small: a chunk of inodes. */
+const STEP = 8
+
 /** Bytes of the smallest device that takes the inventory. */
 function minimumSize(inventory: Inventory, sizes: XfsSizes, sparse: SparseRuns): number {
+  const layoutOf = (blocks: number): Geometry | undefined =>
+    layoutGeometry(blocks * BLOCK_SIZE, sizes.sectorSize, sizes.agCount)
   const fits = (blocks: number): boolean => {
-    const geometry = layoutGeometry(blocks * BLOCK_SIZE, sizes.sectorSize, sizes.agCount)
+    const geometry = layoutOf(blocks)
     return geometry !== undefined && placeContents(inventory, geometry, sparse) !== undefined
   }
-  const least = MINIMUM_SIZE / BLOCK_SIZE
-  if (fits(least)) return MINIMUM_SIZE
-  // More blocks never hold less, but for what rounding costs; so the last size that was seen to fit counts.
-  let low = least
-  let high = least * 2
-  while (!fits(high)) {
+  // Where there is room enough, the contents take their least; groups and their borders add a few blocks.
+  const needed = placeContents(inventory, ampleGeometry(sizes), sparse)?.taken ?? 0
+  const hasRoom = (blocks: number): boolean => {
+    const geometry = layoutOf(blocks)
+    return geometry !== undefined && availableBlocks(geometry) >= needed
+  }
+  let low = MINIMUM_SIZE / BLOCK_SIZE - 1
+  let high = low + 1
+  while (!hasRoom(high)) {
     low = high
     high *= 2
-    if (!Number.isSafeInteger(high * BLOCK_SIZE)) throw groupsError(high, sizes)
+    if (high * BLOCK_SIZE > AMPLE) throw groupsError(high, sizes)
   }
   while (high - low > 1) {
     const middle = Math.floor((low + high) / 2)
-    if (fits(middle)) high = middle
+    if (hasRoom(middle)) high = middle
     else low = middle
   }
+  while (!fits(high)) high += STEP
   return high * BLOCK_SIZE
+}
+
+function ampleGeometry({ sectorSize }: XfsSizes): Geometry {
+  return layoutGeometry(AMPLE, sectorSize, undefined) as Geometry
+}
+
+/** Blocks that contents can have, when nothing has been taken yet. */
+function availableBlocks(geometry: Geometry): number {
+  let blocks = 0
+  for (let group = 0; group < geometry.agCount; group++) {
+    const used = groupStart(geometry, group) + groupReserve(geometry, group)
+    blocks += groupLength(geometry, group) - used
+  }
+  return blocks
 }
 
 /** What {@link measureXfs} answers. */
