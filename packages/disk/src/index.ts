@@ -1,6 +1,9 @@
 export { carveTree } from './disk/carve.ts'
 export type { DetectedFilesystem } from './disk/detect.ts'
-export { type Disk, type DiskPartition, openDisk, readDiskTree } from './disk/open-disk.ts'
+export { type Disk, type DiskPartition, type OpenDiskOptions, openDisk } from './disk/open-disk.ts'
+export type { FoundTable } from './disk/partition-table.ts'
+export { readDiskTree } from './disk/read-tree.ts'
+export type { DiskContent, DiskVolume } from './disk/volumes.ts'
 export { type WriteDiskOptions, type WrittenSystem, writeDisk } from './disk/write-disk.ts'
 export type { DiskErrorCode, DiskProblem } from './errors.ts'
 export { type GptReadResult, readGpt } from './gpt/reader.ts'
@@ -22,7 +25,14 @@ export {
   type SwapContent,
 } from './plan/content.ts'
 export { describePlan } from './plan/describe.ts'
-export type { DiskPlan, DiskPlanRow, PlannedPartition } from './plan/disk-plan.ts'
+export type {
+  DiskPlan,
+  DiskPlanContent,
+  DiskPlanRow,
+  DiskPlanVolume,
+  PlannedPartition,
+} from './plan/disk-plan.ts'
+export { drawPlan } from './plan/draw.ts'
 export { type DiskOutline, outlineDisk, planMounts } from './plan/mounts.ts'
 export type {
   OutlinedSystem,

@@ -6,9 +6,9 @@ import type {
   EmbeddedPartitionTable,
   EmbeddedVolumeGroup,
 } from '../embedded-disk.ts'
+import { labelProblem } from '../labels.ts'
 import { checkFilesystemContent, checkMountPoint, partitionTypeProblem } from './mount-rules.ts'
 import { type Report, uniqueness } from './uniqueness.ts'
-import { labelProblem } from './volumes.ts'
 
 export const NO_ROOT = 'none of them is mounted at /'
 

@@ -1,6 +1,6 @@
+import { labelProblem } from '../labels.ts'
 import { DANGEROUS_MOUNT_POINTS } from '../mount-points.ts'
 import type { Report } from './uniqueness.ts'
-import { labelProblem } from './volumes.ts'
 
 /** A filesystem of a partition table, whichever of the two formats it is written in. */
 export interface CheckedFilesystem {

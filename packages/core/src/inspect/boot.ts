@@ -1,6 +1,6 @@
 import { type BootProgram, type GrubBootCode, readBootCode, readPe } from '@bootable/bootloader'
 import { type ByteSource, FormatError } from '@bootable/bytes'
-import { type Disk, PARTITION_TYPES } from '@bootable/disk'
+import { type Disk, isPartitionUse } from '@bootable/disk'
 import { walkTree } from '@bootable/tree'
 
 /** What firmware finds to start on a disk. */
@@ -35,7 +35,7 @@ async function inspectBios(source: ByteSource): Promise<Omit<DiskBootReport, 'ef
 async function listEfiPrograms(disk: Disk): Promise<BootProgram[]> {
   const programs: BootProgram[] = []
   for (const partition of disk.partitions) {
-    if (partition.type !== PARTITION_TYPES.esp || partition.filesystem?.type !== 'vfat') continue
+    if (!isPartitionUse(partition.type, 'esp') || partition.filesystem?.type !== 'vfat') continue
     for (const { path, inode } of walkTree(await disk.readTree(partition))) {
       if (inode.type !== 'file' || !/^efi\/.*\.efi$/i.test(path)) continue
       programs.push({ path, isSigned: await isSigned(inode.content) })

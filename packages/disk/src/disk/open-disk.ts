@@ -1,77 +1,42 @@
-import { BootableError, type ByteSource, type OperationOptions, sliceSource } from '@bootable/bytes'
-import { type FileTree, putInode } from '@bootable/tree'
-import type { DiskErrorCode } from '../errors.ts'
-import { type GptReadResult, readGpt } from '../gpt/reader.ts'
+import { type ByteSource, sliceSource } from '@bootable/bytes'
+import type { FileTree } from '@bootable/tree'
 import type { Partition } from '../gpt/table.ts'
-import { PARTITION_TYPES, ROOT_TYPES } from '../gpt/types.ts'
-import { type DetectedFilesystem, detectFilesystem, readFilesystem } from './detect.ts'
+import { readFilesystem } from './detect.ts'
+import { type FoundTable, readAnyTable } from './partition-table.ts'
+import { type DiskContent, type DiskVolume, type FindContentOptions, findContent } from './volumes.ts'
 
 /** A partition and what was found in it. */
-export interface DiskPartition extends Partition {
-  readonly filesystem?: DetectedFilesystem
-}
+export interface DiskPartition extends Partition, DiskContent {}
 
 /** A disk opened for reading. */
-export interface Disk extends GptReadResult {
+export interface Disk extends FoundTable {
   readonly partitions: readonly DiskPartition[]
-  /** The bytes of a partition. */
-  open(partition: Partition): ByteSource
+  /** The bytes of a partition or of a volume inside one. */
+  open(place: Partition | DiskVolume): ByteSource
   /**
-   * The files of a partition; contents are read when they are asked for.
+   * The files of a partition or of a volume inside one; contents are read when they are asked for.
    * @throws FormatError
    */
-  readTree(partition: Partition): Promise<FileTree>
+  readTree(place: Partition | DiskVolume): Promise<FileTree>
 }
 
+/** Options of {@link openDisk}. */
+export type OpenDiskOptions = FindContentOptions
+
 /**
- * Opens a disk: its partition table, and the filesystem in every partition.
+ * Opens a disk: its partition table, and the filesystems and volumes in every partition.
  *
  * @param source the raw disk; `readQcow2` gives one for a qcow2 file. It must stay open as long as files
  * are read
- * @throws FormatError for a disk without a GUID partition table
+ * @throws FormatError for a disk without a partition table; BootableError `LUKS_PASSPHRASE_WRONG`
  */
-export async function openDisk(source: ByteSource, options: OperationOptions = {}): Promise<Disk> {
-  const table = await readGpt(source, options)
-  const open = ({ start, size }: Partition): ByteSource => sliceSource(source, start, size)
+export async function openDisk(source: ByteSource, options: OpenDiskOptions = {}): Promise<Disk> {
+  const table = await readAnyTable(source, options)
+  const open = (place: Partition | DiskVolume): ByteSource =>
+    'open' in place ? place.open() : sliceSource(source, place.start, place.size)
   const partitions: DiskPartition[] = []
   for (const partition of table.partitions) {
-    options.signal?.throwIfAborted()
-    const filesystem = await detectFilesystem(open(partition))
-    partitions.push(filesystem ? { ...partition, filesystem } : partition)
+    partitions.push({ ...partition, ...(await findContent(open(partition), options)) })
   }
-  return { ...table, partitions, open, readTree: (partition) => readFilesystem(open(partition)) }
-}
-
-/**
- * The files of a disk as its system sees them: the root, with the boot partition at `/boot` and the ESP
- * at `/boot/efi`. The root is found by its type, else by the label `root`, else as the first Linux
- * filesystem; ESP and boot partition by their types, the latter else by the label `boot`. Other partitions are
- * left out.
- *
- * @throws BootableError `DISK_WITHOUT_ROOT`; FormatError
- */
-export async function readDiskTree(disk: Disk): Promise<FileTree> {
-  const filled = disk.partitions.filter(({ filesystem }) => filesystem && filesystem.type !== 'swap')
-  const linux = filled.filter(({ type }) => type === PARTITION_TYPES.linux)
-  const root =
-    filled.find(({ type }) => ROOT_TYPES.includes(type)) ??
-    linux.find(({ filesystem }) => filesystem?.label === 'root') ??
-    linux[0]
-  if (!root) {
-    throw new BootableError<DiskErrorCode>(
-      'DISK_WITHOUT_ROOT',
-      'none of the partitions holds a root filesystem',
-      {
-        details: { types: disk.partitions.map(({ type }) => type) },
-      },
-    )
-  }
-  const tree = await disk.readTree(root)
-  const boot =
-    filled.find(({ type }) => type === PARTITION_TYPES.xbootldr) ??
-    linux.find((partition) => partition !== root && partition.filesystem?.label === 'boot')
-  const esp = filled.find(({ type }) => type === PARTITION_TYPES.esp)
-  if (boot) putInode(tree, 'boot', (await disk.readTree(boot)).root)
-  if (esp) putInode(tree, 'boot/efi', (await disk.readTree(esp)).root)
-  return tree
+  return { ...table, partitions, open, readTree: (place) => readFilesystem(open(place), options) }
 }

@@ -1,5 +1,9 @@
+import { labelProblem } from '@bootable/blueprint/rules'
+import { BootableError } from '@bootable/bytes'
 import type { Problems } from '../errors.ts'
 import { ENTRY_COUNT } from '../gpt/format.ts'
+import { planLuks } from '../luks/index.ts'
+import { LVM_EXTENT_SIZE, planVolumeGroup } from '../lvm/index.ts'
 import type { TableContext } from './base-table.ts'
 import { isCanonicalPath, mountPointProblem } from './mount-points.ts'
 import {
@@ -74,29 +78,23 @@ function checkMounts(table: DiskTable, { layout }: TableContext, problems: Probl
 
 function checkUnique({ entries }: DiskTable, problems: Problems): void {
   const seen = new Map<string, string>()
-  const unique = (what: string, value: string, key: string): void => {
-    const before = seen.get(`${what} ${value}`)
-    if (before !== undefined) problems.report(key, `the ${what} ${value} is that of ${before}, too`)
-    else seen.set(`${what} ${value}`, key)
+  const unique = (what: string, value: string | undefined, key: string): void => {
+    if (value === undefined) return
+    const name = `${what} ${value}`
+    const before = seen.get(name)
+    if (before !== undefined) problems.report(key, `the ${name} is that of ${before}, too`)
+    else seen.set(name, key)
   }
-  for (const { key, uuid = '', content } of entries) {
+  for (const { key, uuid, content } of entries) {
     unique('partition uuid', uuid, key)
     for (const part of contentsIn(content)) {
-      if (part.type === 'lvm') {
-        unique('volume group', part.name, key)
-        const names = new Set<string>()
-        for (const volume of part.volumes) {
-          if (names.has(volume.name)) problems.report(volume.key, `the name ${volume.name} is there twice`)
-          names.add(volume.name)
-        }
-      } else if (part.type === 'btrfs') {
-        const names = new Set<string>()
-        for (const { name } of part.subvolumes) {
-          if (names.has(name)) problems.report(key, `the subvolume ${name} is there twice`)
-          names.add(name)
-        }
+      if (part.type === 'lvm') unique('volume group', part.name, key)
+      else if (part.type !== 'raw') unique('uuid', part.uuid?.toLowerCase(), key)
+      if (part.type !== 'btrfs') continue
+      const names = part.subvolumes.map(({ name }) => name)
+      for (const name of new Set(names.filter((name, index) => names.indexOf(name) !== index))) {
+        problems.report(key, `the subvolume ${name} is there twice`)
       }
-      if ('uuid' in part && part.uuid !== undefined) unique('uuid', part.uuid.toLowerCase(), key)
     }
   }
 }
@@ -110,8 +108,7 @@ function checkEntry(entry: TableEntry, { type, sectorSize }: DiskTable, problems
   if (start !== undefined && start % sectorSize !== 0) {
     problems.report(key, `it starts at ${start}, which is no whole sector of ${sectorSize} bytes`)
   }
-  const sizes = [size, minimum, ...contentsIn(content).flatMap(volumeSizes)]
-  for (const bytes of sizes) {
+  for (const bytes of new Set([size, minimum, ...contentsIn(content).flatMap(volumeSizes)])) {
     if (!Number.isSafeInteger(bytes) || bytes < 0) problems.report(key, `${bytes} is no number of bytes`)
   }
   checkContent(content, key, { isEncrypted: false, isLogical: false }, problems)
@@ -135,11 +132,20 @@ function checkContent(
 ): void {
   if (content?.type === 'luks') {
     if (around.isEncrypted) problems.report(key, 'is encrypted twice')
+    told(content.key, problems, () => {
+      const { uuid = NO_UUID, label = '', subsystem = '', sectorSize, pbkdf } = content
+      planLuks({ uuid, seed: '', label, subsystem, sectorSize, pbkdf })
+    })
     checkContent(content.content, key, { ...around, isEncrypted: true }, problems)
     return
   }
   if (content?.type === 'lvm') {
     if (around.isLogical) problems.report(key, 'is a volume group on a volume of another')
+    told(key, problems, () => {
+      const { name, volumes } = content
+      const least = volumes.map((volume) => ({ name: volume.name, size: LVM_EXTENT_SIZE }))
+      planVolumeGroup({ name, seed: '', size: 2 ** 50, volumes: least })
+    })
     for (const volume of content.volumes) {
       checkContent(volume.content, volume.key, { ...around, isLogical: true }, problems)
     }
@@ -150,8 +156,31 @@ function checkContent(
     if (around.isEncrypted) problems.report(key, `${path} cannot be encrypted: it is read before anything is`)
     if (around.isLogical) problems.report(key, `${path} cannot be on a logical volume`)
   }
+  const format = formatOf(content)
+  if (format !== undefined && content && 'label' in content) {
+    const problem = labelProblem(format, content.label ?? '')
+    if (problem !== undefined) problems.report(key, `the label "${content.label}" ${problem}`)
+  }
   if (content?.type !== 'filesystem') return
-  const { path, format } = content
+  const { path } = content
   if (path === '/boot/efi' && format !== 'vfat') problems.report(key, `/boot/efi must be vfat, not ${format}`)
   if (path === '/' && format === 'vfat') problems.report(key, 'vfat cannot hold a root filesystem')
+}
+
+function formatOf(content: TableContent | undefined): string | undefined {
+  if (content?.type === 'filesystem') return content.format
+  return content?.type === 'btrfs' || content?.type === 'swap' ? content.type : undefined
+}
+
+/** Stands for one that will follow from the seed. */
+const NO_UUID = '00000000-0000-4000-8000-000000000000'
+
+/** Takes note of everything that a plan of volumes says about its options. */
+function told(key: string, problems: Problems, plan: () => void): void {
+  try {
+    plan()
+  } catch (error) {
+    if (!BootableError.is(error) || !Array.isArray(error.details.problems)) throw error
+    for (const problem of error.details.problems) problems.report(key, String(problem))
+  }
 }

@@ -17,17 +17,31 @@ export interface DiskPlan extends PartitionTable {
   readonly partitions: readonly PlannedPartition[]
 }
 
+/** What a partition or volume holds, for people to read. */
+export interface DiskPlanContent {
+  /** In the words of fstab(5), or `luks`, `lvm`, `raw`. Empty without a content, as may be the following. */
+  readonly filesystem: string
+  readonly mountpoint: string
+  /** Of a volume group its name, of raw bytes the file that they come from. */
+  readonly label: string
+  readonly uuid: string
+  /** Logical volumes, subvolumes, or what is encrypted; each may hold others. */
+  readonly inside: readonly DiskPlanVolume[]
+}
+
+/** A volume inside a partition. */
+export interface DiskPlanVolume extends DiskPlanContent {
+  readonly name: string
+  /** Bytes. A subvolume has none of its own. */
+  readonly size?: number
+}
+
 /** One partition for a table that people read. Sizes in bytes. */
-export interface DiskPlanRow {
+export interface DiskPlanRow extends DiskPlanContent {
   readonly number: number
   readonly name: string
   readonly start: number
   readonly size: number
   /** What fdisk(8) calls the type. */
   readonly type: string
-  /** Empty without a filesystem, as are the following. */
-  readonly filesystem: string
-  readonly mountpoint: string
-  readonly label: string
-  readonly uuid: string
 }

@@ -92,10 +92,9 @@ export function checkOptions(system: OutlinedSystem, options: PlanDiskOptions): 
   }
   const requests = checkFilesystems(filesystems, rootfs, problems)
   if (!disk) table = requestFilesystems(table, requests, context)
-  const identified = identifyTable(table, seed)
-  checkTable(identified, context, problems)
+  checkTable(table, context, problems)
   problems.throwAny()
-  return { seed, table: identified, size }
+  return { seed, table: identifyTable(table, seed), size }
 }
 
 /** Two that say different things are a mistake: nobody could follow both. */

@@ -17,7 +17,8 @@ export interface Place {
 export function placeEntries(table: DiskTable, sizes: readonly number[], problems: Problems): Place[] {
   let position = firstByte(table)
   return table.entries.map((entry, index) => {
-    const next = alignUp(position, table.grain)
+    // Where the first one is said to start, it starts.
+    const next = index === 0 ? position : alignUp(position, table.grain)
     const { start = next, key } = entry
     if (start < position) {
       problems.report(key, `it starts at byte ${start}, before ${position}, where it may`)

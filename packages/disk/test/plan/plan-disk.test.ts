@@ -340,6 +340,7 @@ test('describePlan', () => {
     mountpoint: '/boot/efi',
     label: 'EFI-SYSTEM',
     uuid: mountsOf(plan().partitions[1]?.content)[0]?.uuid,
+    inside: [],
   })
   expect(describePlan(plan())[0]).toMatchObject({ type: 'BIOS boot', filesystem: '', mountpoint: '' })
 })
