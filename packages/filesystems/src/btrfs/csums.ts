@@ -1,10 +1,6 @@
 import type { ByteRange } from '@bootable/bytes'
 import { sectorChecksum } from './checksum.ts'
-import {
-  BTRFS_EXTENT_CSUM_KEY,
-  BTRFS_EXTENT_CSUM_OBJECTID,
-  CSUM_SIZE,
-} from './format.ts'
+import { BTRFS_EXTENT_CSUM_KEY, BTRFS_EXTENT_CSUM_OBJECTID, CSUM_SIZE } from './format.ts'
 import { MAX_ITEM_SIZE, type TreeItem } from './node.ts'
 import { SECTOR_SIZE } from './options.ts'
 

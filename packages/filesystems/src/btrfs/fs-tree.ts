@@ -70,7 +70,10 @@ function inodeItem(root: BtrfsRoot, node: BtrfsNode, extents: readonly PlacedExt
 }
 
 /** All four times of an inode are its modification time. */
-export function timeFields({ seconds, nanoseconds }: Timestamp): Record<
+export function timeFields({
+  seconds,
+  nanoseconds,
+}: Timestamp): Record<
   'atime' | 'atimeNsec' | 'ctime' | 'ctimeNsec' | 'mtime' | 'mtimeNsec' | 'otime' | 'otimeNsec',
   number
 > {
@@ -133,7 +136,10 @@ function* nameItems({ objectid, names }: BtrfsNode): Generator<TreeItem> {
     yield itemOf(objectid, btrfs.BTRFS_INODE_REF_KEY, parent, encodeRefs(fitting))
   }
   if (further.length === 0) return
-  const items = further.map((name) => ({ hash: extrefHash(name.parent, name.name), data: encodeExtref(name) }))
+  const items = further.map((name) => ({
+    hash: extrefHash(name.parent, name.name),
+    data: encodeExtref(name),
+  }))
   for (const { hash, data } of joinByHash(items, `inode ${objectid}`)) {
     yield itemOf(objectid, btrfs.BTRFS_INODE_EXTREF_KEY, hash, data)
   }
@@ -224,8 +230,7 @@ function inlineFile(objectid: number, content: ByteSource): InlineItem {
     offset: 0,
     size: btrfs.FileExtentHeader.size + content.size,
     content,
-    write: (leaf, at) =>
-      btrfs.FileExtentHeader.write(leaf, at, { ...INLINE, ramBytes: content.size }),
+    write: (leaf, at) => btrfs.FileExtentHeader.write(leaf, at, { ...INLINE, ramBytes: content.size }),
   }
 }
 

@@ -30,11 +30,7 @@ export function dataRuns({ inode }: BtrfsNode, runs: readonly DataRun[] | undefi
 }
 
 /** The extents of a file as far as they are known before anything is placed or compressed. */
-function* expectedExtents(
-  node: BtrfsNode,
-  runs: readonly DataRun[],
-  isCompressed: boolean,
-): Generator<PlacedExtent> {
+function* expectedExtents(runs: readonly DataRun[], isCompressed: boolean): Generator<PlacedExtent> {
   const longest = isCompressed ? BTRFS_MAX_UNCOMPRESSED : BTRFS_MAX_EXTENT_SIZE
   for (const run of runs) {
     const bytes = run.length * SECTOR_SIZE
@@ -60,7 +56,7 @@ function measureNeeds(roots: readonly BtrfsRoot[], sparse: SparseRuns): BtrfsNee
     const counter = createLeafCounter()
     for (const node of root.nodes) {
       const runs = dataRuns(node, sparse.get(node))
-      const expected = [...expectedExtents(node, runs, root.codec !== undefined)]
+      const expected = [...expectedExtents(runs, root.codec !== undefined)]
       for (const { size } of nodeItems(root, node, () => expected)) counter.add(size)
       for (const { length } of expected) data += length
       extents += expected.length

@@ -140,10 +140,7 @@ export async function writeBtrfs(
   }
 }
 
-function* fileItems(
-  root: BtrfsRoot,
-  extentsOf: Parameters<typeof nodeItems>[2],
-): Generator<TreeItem> {
+function* fileItems(root: BtrfsRoot, extentsOf: Parameters<typeof nodeItems>[2]): Generator<TreeItem> {
   for (const node of root.nodes) yield* nodeItems(root, node, extentsOf)
 }
 

@@ -1,6 +1,6 @@
-import { utf8 } from '@bootable/bytes'
+import { decodeUtf8, utf8 } from '@bootable/bytes'
 import { nameHash } from './checksum.ts'
-import { btrfsError } from './errors.ts'
+import { btrfsError, btrfsFormatError } from './errors.ts'
 import { BTRFS_FT_XATTR, BTRFS_NAME_LEN, DirItem } from './format.ts'
 import { MAX_ITEM_SIZE } from './node.ts'
 
@@ -72,4 +72,18 @@ export function joinByHash(items: HashedItem[], path: string): HashedItem[] {
     joined[joined.length - 1] = { hash: item.hash, data }
   }
   return joined
+}
+
+/** Adds the attributes of an item to those of its inode. @throws FormatError */
+export function decodeXattrs(data: Uint8Array, structure: string, into: Map<string, Uint8Array>): void {
+  for (let at = 0; at < data.length; ) {
+    const { dataLen, nameLen, type } = DirItem.read(data, at)
+    const start = at + DirItem.size + nameLen
+    const name = start <= data.length ? decodeUtf8(data.subarray(start - nameLen, start)) : undefined
+    if (type !== BTRFS_FT_XATTR || !name || start + dataLen > data.length) {
+      throw btrfsFormatError('FORMAT_INVALID', structure, `an attribute of ${nameLen} and ${dataLen} bytes`)
+    }
+    into.set(name, data.slice(start, start + dataLen))
+    at = start + dataLen
+  }
 }
