@@ -96,8 +96,3 @@ function unexpected({ kind, value, offset }: Token, expected: string): Error {
   const found = kind === 'end' && value === '' ? 'the end' : JSON.stringify(value.slice(0, 40))
   return lvmFormatError('FORMAT_INVALID', `metadata text, character ${offset}`, `${expected}, not ${found}`)
 }
-
-/** A string in quotes. */
-export function quoteConfigText(text: string): string {
-  return `"${text.replace(/["\\]/g, '\\$&')}"`
-}

@@ -1,4 +1,4 @@
-import { type ConfigSection, type ConfigValue, parseConfigText, quoteConfigText } from './config-text.ts'
+import { type ConfigSection, type ConfigValue, parseConfigText } from './config-text.ts'
 import { lvmFormatError } from './errors.ts'
 import { SECTOR } from './format.ts'
 import type { VolumeGroupLayout } from './layout.ts'
@@ -8,6 +8,7 @@ import { isLvmUuid, type LvmUuid } from './uuid.ts'
 export interface MetadataStamp {
   /** Seconds since 1970. */
   readonly time: number
+  /** Letters, digits, `.`, `-` and `_`. */
   readonly host: string
 }
 
@@ -20,7 +21,7 @@ export function renderMetadata(group: VolumeGroupLayout, { time, host }: Metadat
     'status = ["READ", "WRITE", "VISIBLE"]',
     'flags = []',
     `creation_time = ${time}`,
-    `creation_host = ${quoteConfigText(host)}`,
+    `creation_host = "${host}"`,
     'segment_count = 1',
     '',
     'segment1 {',
@@ -72,7 +73,7 @@ export function renderMetadata(group: VolumeGroupLayout, { time, host }: Metadat
     '',
     'description = ""',
     '',
-    `creation_host = ${quoteConfigText(host)}`,
+    `creation_host = "${host}"`,
     `creation_time = ${time}`,
     '',
     '',

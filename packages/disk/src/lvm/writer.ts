@@ -27,7 +27,7 @@ import { plainLvmUuid } from './uuid.ts'
 export interface WriteVolumeGroupOptions extends OperationOptions {
   /** When the volumes were made, in seconds since 1970. @defaultValue 0 */
   readonly time?: number
-  /** On which machine they were made. @defaultValue `bootable` */
+  /** On which machine they were made: a host name. @defaultValue `bootable` */
   readonly host?: string
 }
 
@@ -45,6 +45,16 @@ export async function writeVolumeGroup(
 ): Promise<void> {
   const { signal, time = 0, host = 'bootable' } = options
   signal?.throwIfAborted()
+  // LVM reads quotes, but does not escape them when it writes the text anew.
+  if (!/^[\w.-]+$/.test(host)) {
+    throw new BootableError<LvmErrorCode>(
+      'LVM_OPTION_INVALID',
+      `host ${JSON.stringify(host)}: must be a host name`,
+      {
+        details: { problems: ['host'] },
+      },
+    )
+  }
   const { size } = layout.physicalVolume
   if (device.size < size) {
     throw new BootableError<LvmErrorCode>(
