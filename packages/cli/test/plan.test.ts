@@ -1,6 +1,8 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { MiB } from '@bootable/bytes'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { MINIMAL_MACHINE, tarOf, writeLayout } from '../../../tooling/images.ts'
 import { EXIT, main } from '../src/index.ts'
@@ -23,7 +25,10 @@ partition_table:
     - {size: 64 MiB, payload_type: filesystem, payload: {type: ext4, label: boot, mountpoint: /boot}}
     - size: 300 MiB
       payload_type: luks
-      payload: {payload_type: filesystem, payload: {type: xfs, label: root, mountpoint: /}}
+      payload:
+        pbkdf: {iterations: 4, memory: 32, parallelism: 1}
+        payload_type: filesystem
+        payload: {type: xfs, label: root, mountpoint: /}
 `
 
 beforeAll(() => {
@@ -80,11 +85,17 @@ describe('bootable plan', () => {
 
 describe('bootable build', () => {
   it('leaves the passphrase nowhere', async () => {
-    const built = await run('build', '--type', 'raw', '--progress', 'json', '--output', at('out'), ...unlock)
+    const flags = ['--type', 'raw', '--size', 'minimum', '--progress', 'json', '--output', at('out')]
+    const built = await run('build', ...flags, ...unlock)
     expect(built.status, built.stderr).toBe(EXIT.success)
     const manifest = readFileSync(at('out/manifest-raw.json'), 'utf8')
     expect(manifest).not.toContain(PASSPHRASE)
-    expect(JSON.parse(manifest).disk.partitions).toHaveLength(4)
-    expect(readFileSync(at('out/image/disk.raw')).includes(PASSPHRASE)).toBe(false)
+    const { start } = JSON.parse(manifest).disk.partitions[3]
+    const header = Buffer.alloc(16 * MiB)
+    const disk = await open(at('out/image/disk.raw'))
+    await disk.read(header, 0, header.length, start)
+    await disk.close()
+    expect(header.subarray(0, 4).toString()).toBe('LUKS')
+    expect(header.includes(PASSPHRASE)).toBe(false)
   }, 120_000)
 })

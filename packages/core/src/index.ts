@@ -9,7 +9,11 @@ export {
 } from '@bootable/bootloader'
 export {
   type DiskPlan,
+  type DiskPlanContent,
+  type DiskPlanRow,
+  type DiskPlanVolume,
   describePlan,
+  drawPlan,
   openDisk,
   planDisk,
   planMounts,
