@@ -1,8 +1,8 @@
-import { Zstd } from '@hpcc-js/wasm-zstd'
 import { Decompress } from 'fzstd'
 import { BootableError } from '../errors.ts'
 import { formatSize, MiB } from '../size.ts'
 import { measureZstdFrame, type ZstdFrame, zstdError } from './zstd-frame.ts'
+import { loadZstd } from './zstd-library.ts'
 
 /** Options of `Runtime.zstd`. */
 export interface ZstdOptions {
@@ -38,7 +38,7 @@ export function checkZstdBlock(data: Uint8Array, { level = DEFAULT_LEVEL }: Zstd
 /** Compresses a block into one frame that says how long its content is, by libzstd as WebAssembly. */
 export async function compressZstdBlock(data: Uint8Array, options?: ZstdOptions): Promise<Uint8Array> {
   const level = checkZstdBlock(data, options)
-  return (await Zstd.load()).compress(data, level)
+  return (await loadZstd()).compress(data, level)
 }
 
 /** Decodes one frame into at most `size` bytes. */

@@ -10,10 +10,15 @@ import { Worker } from 'node:worker_threads'
  */
 const WORKER = `
 const { parentPort, workerData } = require('node:worker_threads')
-const loading = import(workerData).then(({ Zstd }) => Zstd.load())
+const loading = import(workerData).then(async ({ Zstd }) => {
+  const library = await Zstd.load()
+  const heap = library._mainModule // as codec/zstd-library.ts
+  if (typeof heap?.heapView === 'function') heap.heapToUint8Array = (data) => heap.heapView(data).slice()
+  return library
+})
 parentPort.on('message', async ({ data, level }) => {
   try {
-    const frame = (await loading).compress(data, level).slice()
+    const frame = (await loading).compress(data, level)
     parentPort.postMessage({ frame }, [frame.buffer])
   } catch (error) {
     parentPort.postMessage({ error })
@@ -36,7 +41,7 @@ let started = 0
 export function compressInPool(data: Uint8Array, level: number): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     // A copy of its own, which can move to the thread: the caller may use the buffer again.
-    waiting.push({ data: data.slice(), level, resolve, reject })
+    waiting.push({ data: new Uint8Array(data), level, resolve, reject })
     const worker = idle.pop() ?? (started < MAX_WORKERS ? startWorker() : undefined)
     if (worker) work(worker)
   })
