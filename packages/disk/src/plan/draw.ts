@@ -33,6 +33,8 @@ interface Item extends DiskPlanContent {
   readonly name: string
   readonly number?: number
   readonly size?: number
+  /** What fdisk(8) calls the type of a partition. */
+  readonly type?: string
 }
 
 /**
@@ -99,6 +101,8 @@ function drawBeside(items: readonly Item[], area: Area, whole?: number): string[
   })
 }
 
+/** Letters of a name. */
+const MAX_NAME = 28
 const HEAD = 20
 const INSET = 5
 
@@ -130,7 +134,9 @@ function isGroup({ filesystem }: Item): boolean {
 }
 
 /** As much of a name as there is room for. */
-function fitting({ number, name }: Item, width: number): string {
+function fitting(item: Item, width: number): string {
+  const { number } = item
+  const name = shortName(item)
   const candidates = number === undefined ? [name] : [`${number} ${name}`, String(number)]
   return candidates.find((candidate) => candidate.length * LETTER <= width) ?? ''
 }
@@ -138,7 +144,7 @@ function fitting({ number, name }: Item, width: number): string {
 function drawLine(item: Item, depth: number, top: number): string {
   const left = MARGIN + depth * INDENT
   const [fill] = COLORS[kindOf(item)]
-  const name = item.number === undefined ? item.name : `${item.number}  ${item.name}`
+  const name = item.number === undefined ? shortName(item) : `${item.number}  ${shortName(item)}`
   const size = item.size === undefined ? '' : formatSize(item.size)
   return [
     `<rect x="${left}" y="${top - 11}" width="13" height="13" rx="3" fill="${fill}" stroke="#7c8695"/>`,
@@ -148,8 +154,13 @@ function drawLine(item: Item, depth: number, top: number): string {
   ].join('\n')
 }
 
-function facts({ filesystem, mountpoint, label }: Item): string[] {
-  const what = { lvm: 'LVM volume group', luks: 'encrypted with LUKS2', raw: 'bytes of', '': 'empty' }
+/** Names with uuids in them are longer than a line has room for. */
+function shortName({ name }: Item): string {
+  return name.length > MAX_NAME ? `${name.slice(0, MAX_NAME - 1)}…` : name
+}
+
+function facts({ filesystem, mountpoint, label, type = 'empty' }: Item): string[] {
+  const what = { lvm: 'LVM volume group', luks: 'encrypted with LUKS2', raw: 'bytes of', '': type }
   const named = filesystem === 'raw' || filesystem === 'lvm' ? ` ${label}` : ''
   const kind = `${what[filesystem as keyof typeof what] ?? filesystem}${named}`
   return [
@@ -167,10 +178,10 @@ function sentence(item: Item): string {
 
 function kindOf(item: Item): Kind {
   const { filesystem, mountpoint } = item
-  if (filesystem === 'lvm') return 'group'
+  if (filesystem === 'lvm' || (filesystem === 'btrfs' && item.inside.length > 0)) return 'group'
   if (filesystem === 'luks') return 'encrypted'
   if (filesystem === 'swap') return 'swap'
-  if (mountpoint === '/' || item.inside.some((volume) => volume.mountpoint === '/')) return 'root'
+  if (mountpoint === '/') return 'root'
   if (mountpoint === '/boot') return 'boot'
   if (mountpoint === '/boot/efi' || filesystem === 'raw') return 'firmware'
   if (filesystem !== '') return 'data'

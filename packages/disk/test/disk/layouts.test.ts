@@ -158,7 +158,7 @@ const layouts: [name: string, options: Omit<PlanDiskOptions, 'seed'>][] = [
         payload_type: 'filesystem',
         payload: { type: 'ext4', mountpoint: '/', label: 'root' },
       }),
-      luks(320 * MiB, { payload_type: 'filesystem', payload: { type: 'xfs', mountpoint: '/var/log' } }),
+      luks(96 * MiB, { payload_type: 'filesystem', payload: { type: 'ext4', mountpoint: '/var/log' } }),
     ]),
   ],
   [
