@@ -41,8 +41,12 @@ export async function compressZstdBlock(data: Uint8Array, options?: ZstdOptions)
   return (await loadZstd()).compress(data, level)
 }
 
-/** Decodes one frame into at most `size` bytes. */
-export type ZstdFrameDecoder = (frame: Uint8Array, size: number) => Uint8Array | Promise<Uint8Array>
+/** Decodes one frame into at most `size` bytes; `isKnown` where the frame says that it has no more. */
+export type ZstdFrameDecoder = (
+  frame: Uint8Array,
+  size: number,
+  isKnown: boolean,
+) => Uint8Array | Promise<Uint8Array>
 
 /**
  * Decodes the frames at the start of `data` until `size` bytes are out or no frame follows; what stands
@@ -62,7 +66,8 @@ export async function decodeZstdBlock(
   for (let start = 0; frame; ) {
     const { contentSize = 0, end } = frame
     if (contentSize > size - length) throw tooLong(start, contentSize, size - length)
-    const part = await decode(shrinkWindow(data.slice(start, end), start, frame, size), size - length)
+    const bytes = shrinkWindow(data.slice(start, end), start, frame, size)
+    const part = await decode(bytes, size - length, frame.contentSize !== undefined)
     if (frame.contentSize !== undefined && part.length !== contentSize) {
       throw zstdError('FORMAT_INVALID', start, `it yields ${part.length} bytes in place of ${contentSize}`)
     }
@@ -87,7 +92,18 @@ function shrinkWindow(frame: Uint8Array, start: number, known: ZstdFrame, size: 
   return frame
 }
 
-function decodeFrame(frame: Uint8Array, size: number): Uint8Array {
+/** libzstd makes room for as much as a frame says, and where it says nothing it guesses: that is for fzstd. */
+async function decodeFrame(frame: Uint8Array, size: number, isKnown: boolean): Promise<Uint8Array> {
+  if (!isKnown) return decodeUnsized(frame, size)
+  const library = await loadZstd()
+  try {
+    return library.decompress(frame)
+  } catch (cause) {
+    throw zstdError('FORMAT_INVALID', 0, 'not zstd data', cause)
+  }
+}
+
+function decodeUnsized(frame: Uint8Array, size: number): Uint8Array {
   const output = new Uint8Array(size)
   let length = 0
   let isOver = false
