@@ -110,13 +110,15 @@ async function readCopy(
   await source.read(offset, head)
   const magic = copy === 'primary' ? MAGIC_PRIMARY : MAGIC_SECONDARY
   if (!equalBytes(head.subarray(0, magic.length), magic)) return undefined
-  const fields = Luks2Header.read(head)
   const fail = (structure: string, message: string, code: 'INVALID' | 'UNSUPPORTED' | 'TRUNCATED'): Error =>
     luksFormatError(`FORMAT_${code}`, structure, message, offset)
-  if (fields.version !== VERSION) {
-    const hint = fields.version === 1 ? '; cryptsetup convert --type luks2 makes a LUKS2 of it' : ''
-    throw fail('version', `${fields.version}, expected 2${hint}`, 'UNSUPPORTED')
+  // Of version 1, nothing behind this field means the same.
+  const { version } = Luks2Header.at(head)
+  if (version !== VERSION) {
+    const hint = version === 1 ? '; cryptsetup convert --type luks2 makes a LUKS2 of it' : ''
+    throw fail('version', `${version}, expected 2${hint}`, 'UNSUPPORTED')
   }
+  const fields = Luks2Header.read(head)
   const { hdrSize, hdrOffset, checksumAlg } = fields
   if (!HEADER_SIZES.includes(hdrSize)) throw fail('hdr_size', `${hdrSize} bytes`, 'INVALID')
   if (hdrOffset !== offset || (copy === 'backup' && hdrSize !== offset)) {

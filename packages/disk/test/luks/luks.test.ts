@@ -291,7 +291,8 @@ describe('reading what others wrote', () => {
 
   test('LUKS1 is refused by name', async () => {
     const device = await closedDevice()
-    await device.write(6, Uint8Array.of(0, 1))
+    // Its next field is text: no number of bytes.
+    await device.write(6, Uint8Array.of(0, 1, ...utf8('aes'.padEnd(32, 'x'))))
     const error = await errorOf(() => readLuks(device))
     expect(error.code).toBe('FORMAT_UNSUPPORTED')
     expect(error.message).toMatch(/convert --type luks2/)
