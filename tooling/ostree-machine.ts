@@ -13,8 +13,11 @@ export const PASSWORD = 'correct horse battery'
 /** The registry that machines of {@link buildMachine} are told to update from; nobody answers there. */
 export const TARGET = 'registry.example.com:5000/lab/machine:stable'
 
-/** A guest in software may wait for its devices longer than systemd's 90 s. */
-export const PATIENCE = 'systemd.default_device_timeout_sec=600'
+/**
+ * Kernel arguments of a guest in software on a machine that is busy besides: it may wait for its devices
+ * longer than systemd's 90 s, and its kernel must not panic where a tick of the timer is late.
+ */
+export const PATIENCE = 'no_timer_check systemd.default_device_timeout_sec=600'
 
 /** A configuration as the seed of a machine has it: a user with password, key and groups; a key for root. */
 export function prepareOstreeConverter(): Promise<Converter> {
