@@ -191,7 +191,7 @@ oracle('cryptsetup', () => {
 
   test('ext4 in a volume: no finding after cryptsetup has decrypted it', async () => {
     for (const sectorSize of [512, 4096]) {
-      const { file, opened } = await createVolume(64 * MiB, { sectorSize })
+      const { file, opened } = await createVolume(56 * MiB, { sectorSize })
       const tree = sampleTree()
       await writeExt4(tree, opened, { uuid: UUID, time: 1_700_000_000 })
       await file.close()
@@ -201,9 +201,9 @@ oracle('cryptsetup', () => {
       found.root.entries.delete('lost+found')
       expect(await differences(tree, found)).toEqual([])
       await source.close()
-      await decrypt(image)
-      expect(await e2fsck(image)).toEqual([])
     }
+    await decrypt(image)
+    expect(await e2fsck(image)).toEqual([])
   })
 
   test('a volume group in a volume, read through both', async () => {
