@@ -147,6 +147,23 @@ describe('createRangeSet', () => {
     set.add(40, 0)
     expect(set.ranges()).toEqual([{ offset: 0, length: 25 }])
   })
+
+  it('tells what overlaps', () => {
+    const set = createRangeSet()
+    for (const offset of [10, 30, 50]) set.add(offset, 5)
+    for (let offset = 0; offset < 60; offset++) {
+      for (const length of [0, 1, 4, 20]) {
+        const expected = set
+          .ranges()
+          .some((range) => offset < range.offset + 5 && range.offset < offset + length)
+        expect({ offset, length, found: set.overlaps(offset, length) }).toEqual({
+          offset,
+          length,
+          found: expected && length > 0,
+        })
+      }
+    }
+  })
 })
 
 describe('createCoalescingWriter', () => {
