@@ -20,8 +20,6 @@ export const XFS_DA_NODE_MAXDEPTH = 5
 export const XFS_DIR2_SPACE_SIZE = 2 ** 35
 /** `XFS_DIR2_DATA_FREE_TAG`. */
 export const XFS_DIR2_DATA_FREE_TAG = 0xffff
-/** `NULLDATAOFF`. */
-export const NULLDATAOFF = 0xffff
 
 /** `XFS_DIR3_FT_*` by `st_mode >>> 12`. */
 export const XFS_DIR3_FT_BY_MODE: readonly number[] = [0, 5, 3, 0, 2, 0, 4, 0, 1, 0, 7, 0, 6, 0, 0, 0]

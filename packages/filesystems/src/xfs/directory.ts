@@ -37,8 +37,8 @@ export interface DirectoryPlan {
 }
 
 /** First block of the leaves, and of the index of free space. */
-export const LEAF_OFFSET = da.XFS_DIR2_SPACE_SIZE / BLOCK_SIZE
-export const FREE_OFFSET = 2 * LEAF_OFFSET
+const LEAF_OFFSET = da.XFS_DIR2_SPACE_SIZE / BLOCK_SIZE
+const FREE_OFFSET = 2 * LEAF_OFFSET
 
 const DATA_ROOM = BLOCK_SIZE - da.DirDataHeader.size
 const LEAF_ROOM = (BLOCK_SIZE - da.DaHeader.size) / da.DirLeafEntry.size

@@ -318,7 +318,6 @@ export const XFS_DIFLAG_IMMUTABLE = 0x0008
 /** `di_flags2`. */
 export const XFS_DIFLAG2_BIGTIME = 0x08n
 export const XFS_DIFLAG2_NREXT64 = 0x10n
-export const XFS_DIFLAG2_METADATA = 0x20n
 
 /** `struct xfs_dsymlink_hdr`: one stands before every block of a link's target. */
 export const SymlinkHeader = struct('xfs_dsymlink_hdr', 56, {
