@@ -48,7 +48,7 @@ export interface EmbeddedPartitionAttributes {
   readonly start?: number
   /** A GUID on a GPT, two hexadecimal digits on a DOS table. */
   readonly type?: string
-  /** Active on a DOS table, the attribute "legacy BIOS bootable" on a GPT. */
+  /** Active on a DOS table. On a GPT sfdisk, and so osbuild, makes nothing of it: `attrs` does. */
   readonly bootable?: boolean
   /** GPT only. */
   readonly uuid?: string

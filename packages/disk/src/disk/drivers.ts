@@ -38,10 +38,11 @@ const ext4: FilesystemDriver = {
 
 const vfat: FilesystemDriver = {
   measure: (tree, options) => measureFat(tree, fatOptions(options)),
-  write: (tree, device, { content: { mount }, ...options }) =>
+  write: (tree, device, { content: { mount, geometry }, ...options }) =>
     writeFat(tree, device, {
       ...options,
       ...fatOptions({ ...options, label: mount.label }),
+      ...(geometry && { geometry }),
       volumeId: mount.uuid,
       time: tree.root.mtime,
     }),

@@ -47,7 +47,9 @@ export async function readDiskTree(disk: Disk, options: RuntimeOptions = {}): Pr
     ...customaryMounts(places, place, mounts),
   ]
   // Parents first: what is mounted on /boot hides what was below it.
-  for (const { where, what, options: words, prefix } of wanted.sort((a, b) => a.where.length - b.where.length)) {
+  for (const { where, what, options: words, prefix } of wanted.sort(
+    (a, b) => a.where.length - b.where.length,
+  )) {
     const found = typeof what === 'string' ? places.find((each) => isNamed(each, what)) : what
     if (!found) continue
     const directory = await readMounted(disk, found, words, options)

@@ -43,6 +43,7 @@ export function planDisk(system: PlannedSystem, options: PlanDiskOptions): DiskP
 
   const contents: ContentContext = {
     seed,
+    architecture: system.architecture,
     hasBoot: entries.some(({ content }) => mountedPaths(content).includes('/boot')),
     volumeSizes: (group) => volumeSizes(group, context),
   }

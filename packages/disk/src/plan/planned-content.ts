@@ -1,14 +1,22 @@
 import { alignDown } from '@bootable/bytes'
-import type { StorageLayer } from '@bootable/system'
+import type { Architecture, StorageLayer } from '@bootable/system'
 import { LUKS_OVERHEAD, planLuks } from '../luks/index.ts'
 import { LVM_EXTENT_SIZE, logicalVolumesSize, planVolumeGroup, type VolumeGroupLayout } from '../lvm/index.ts'
-import type { BtrfsContent, FilesystemContent, LuksContent, LvmContent, PlannedContent } from './content.ts'
+import type {
+  BtrfsContent,
+  FilesystemContent,
+  LuksContent,
+  LvmContent,
+  PlannedContent,
+  SwapContent,
+} from './content.ts'
 import { encryptedLayer, filesystemMount, logicalLayer, subvolumeMount, swapMount } from './mounts.ts'
 import type { TableBtrfs, TableContent, TableFilesystem, TableLuks, TableLvm } from './table.ts'
 
 /** What contents depend on beside the table. */
 export interface ContentContext {
   readonly seed: string
+  readonly architecture: Architecture
   /** `/boot` is a filesystem of its own. */
   readonly hasBoot: boolean
   /** Sizes of the volumes of a group, in bytes. */
@@ -31,7 +39,7 @@ export function planContent(
     case 'btrfs':
       return planBtrfs(content, layers)
     case 'swap':
-      return { type: 'swap', mount: swapMount(content, layers) }
+      return { type: 'swap', mount: swapMount(content, layers), ...pageSize(context) }
     case 'lvm':
       return planGroup(content, size, layers, context)
     case 'luks':
@@ -56,6 +64,11 @@ function planFilesystem(
     ...(geometry && { geometry }),
     ...(agCount !== undefined && { agCount }),
   }
+}
+
+/** Distributions for ppc64le build kernels with pages of 64 KiB, which take no other swap. */
+function pageSize({ architecture }: ContentContext): Pick<SwapContent, 'pageSize'> {
+  return architecture === 'ppc64le' ? { pageSize: 65_536 } : {}
 }
 
 function planBtrfs(content: TableBtrfs, layers: readonly StorageLayer[]): BtrfsContent {

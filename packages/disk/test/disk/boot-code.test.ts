@@ -1,5 +1,5 @@
 import { MiB, memoryDevice } from '@bootable/bytes'
-import { type DiskPlan, PARTITION_TYPES, planDisk, readGpt, writeDisk } from '@bootable/disk'
+import { type DiskPlan, PARTITION_TYPES, planDisk, readGpt, readMbr, writeDisk } from '@bootable/disk'
 import { createTree } from '@bootable/tree'
 import { describe, expect, test } from 'vitest'
 
@@ -8,7 +8,7 @@ const bootCode = (size: number) => ({
   size,
   place: (firstSector: number) => ({
     bootSector: new Uint8Array(440).fill(0xb0),
-    image: new Uint8Array(size).fill(firstSector / 2048),
+    image: new Uint8Array(size).fill(firstSector === 1 ? 0xc1 : firstSector / 2048),
   }),
 })
 const system = (size: number) =>
@@ -32,6 +32,24 @@ describe('boot code', () => {
     expect(image.subarray(0, size).every((byte) => byte === 1)).toBe(true)
     expect(image[size]).toBe(0)
     expect((await readGpt(device)).partitions[0]?.type).toBe(PARTITION_TYPES.biosBoot)
+  })
+
+  test('lies in front of the first partition of a dos table', async () => {
+    const options = { seed: 'test', size: 'minimum', disk: { type: 'dos' } } as const
+    const most = MiB - 512
+    const given = planDisk(system(most), options)
+    expect(given.partitions.map(({ name }) => name)).toEqual(['esp', 'root'])
+    const device = memoryDevice(given.size)
+    await writeDisk(given, system(most), device)
+    const head = new Uint8Array(MiB)
+    await device.read(0, head)
+    expect(head.subarray(0, 440).every((byte) => byte === 0xb0)).toBe(true)
+    // It was told that it lies in sector 1.
+    expect(head.subarray(512).every((byte) => byte === 0xc1)).toBe(true)
+    expect((await readMbr(device)).partitions).toHaveLength(2)
+    expect(() => planDisk(system(MiB), options)).toThrow(
+      expect.objectContaining({ code: 'BOOT_CODE_TOO_LARGE', details: { size: MiB, limit: most } }),
+    )
   })
 
   test('is refused before anything is written where it does not fit', async () => {

@@ -155,7 +155,7 @@ const asked = fc.option(
 )
 
 test('random tables of blueprints', () => {
-  fc.assert(
+  return fc.assert(
     fc.property(
       disk,
       architecture,
@@ -193,7 +193,7 @@ test('random tables of blueprints', () => {
 
 test('random tables of images', () => {
   const system: PlannedSystem = { architecture: 'x86_64', layout: 'ostree', sysroot }
-  fc.assert(
+  return fc.assert(
     fc.property(embedded, asked, (partitionTable, bytes) => {
       const options = { seed: 'a seed', partitionTable, ...(bytes !== undefined && { size: bytes }) }
       const plan = planned(options, system)
