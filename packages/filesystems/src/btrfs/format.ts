@@ -257,18 +257,18 @@ const TIMES = {
 
 /** `btrfs_inode_item`. */
 export const InodeItem = struct('btrfs_inode_item', 160, {
-  generation: u64(0x00),
-  transid: u64(0x08),
+  generation: flags64(0x00),
+  transid: flags64(0x08),
   size: u64(0x10),
   nbytes: u64(0x18),
-  blockGroup: u64(0x20), // block_group
+  blockGroup: flags64(0x20), // block_group
   nlink: u32(0x28),
   uid: u32(0x2c),
   gid: u32(0x30),
   mode: u32(0x34),
   rdev: u64(0x38),
   flags: flags64(0x40),
-  sequence: u64(0x48),
+  sequence: flags64(0x48),
   ...TIMES,
 })
 
@@ -290,7 +290,7 @@ export const DirItem = struct('btrfs_dir_item', 30, {
   objectid: flags64(0x00), // location.objectid
   locationType: u8(0x08), // location.type
   locationOffset: flags64(0x09), // location.offset
-  transid: u64(0x11),
+  transid: flags64(0x11), // mkfs.btrfs leaves garbage in it
   dataLen: u16(0x19), // data_len
   nameLen: u16(0x1b), // name_len
   type: u8(0x1d),

@@ -5,7 +5,7 @@ import { extrefHash } from './checksum.ts'
 import type { PlacedExtent } from './extents.ts'
 import * as btrfs from './format.ts'
 import type { BtrfsEntry, BtrfsNode, BtrfsRoot, NodeName } from './inventory.ts'
-import { GENERATION, itemOf, MAX_ITEM_SIZE, type TreeItem } from './node.ts'
+import { GENERATION, itemOf, MAX_ITEM_SIZE, TRANSACTION, type TreeItem } from './node.ts'
 import { joinByHash } from './xattrs.ts'
 
 /** Files up to this size stand in the tree itself (the kernel's default of `max_inline`). */
@@ -53,8 +53,8 @@ function inodeItem(root: BtrfsRoot, node: BtrfsNode, extents: readonly PlacedExt
     size: btrfs.InodeItem.size,
     write(leaf, at) {
       btrfs.InodeItem.write(leaf, at, {
-        generation: GENERATION,
-        transid: GENERATION,
+        generation: TRANSACTION,
+        transid: TRANSACTION,
         size: sizeOf(node),
         nbytes: occupied(inode, extents),
         nlink: inode.type === 'directory' ? 1 : node.names.length,
@@ -196,7 +196,7 @@ export function encodeDirItem(entry: {
 }): Uint8Array {
   const { name, ...fields } = entry
   const data = new Uint8Array(btrfs.DirItem.size + name.length)
-  btrfs.DirItem.write(data, 0, { ...fields, transid: GENERATION, nameLen: name.length })
+  btrfs.DirItem.write(data, 0, { ...fields, transid: TRANSACTION, nameLen: name.length })
   data.set(name, btrfs.DirItem.size)
   return data
 }

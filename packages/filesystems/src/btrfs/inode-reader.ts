@@ -77,7 +77,9 @@ function addItem(volume: Volume, leaf: TreeBlock, item: ReadItem, inodes: Map<nu
     inode.contents.push(content)
     // Targets are stored as they are, and are part of the tree.
     if (content.kind === 'inline' && (inode.mode & 0o170000) === 0o120000 && content.compression === 0) {
-      const target = decodeUtf8(data.subarray(data.length - content.length))
+      // mkfs.btrfs stores a zero behind the target; the size does not count it.
+      const start = data.length - content.length
+      const target = decodeUtf8(data.subarray(start, start + Math.min(inode.size, content.length)))
       if (target !== undefined && target !== '' && !target.includes('\0')) inode.target = target
     }
   }

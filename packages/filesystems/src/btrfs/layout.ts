@@ -28,6 +28,8 @@ export interface BtrfsNeeds {
   readonly data: number
   /** Bytes of tree blocks, an upper bound. */
   readonly metadata: number
+  /** Bytes of those that are of the extent and the checksum tree. */
+  readonly reserve: number
 }
 
 /** Where everything may lie. */
@@ -51,12 +53,19 @@ const DATA_SHARE = 10
 /** Of metadata, a twentieth in each of its two copies, up to so many bytes unless there is more to hold. */
 const METADATA_SHARE = 20
 const MAX_SPARE_METADATA = 256 * MiB
-/** What a mounted filesystem takes of its metadata before it has changed anything. */
-const METADATA_RESERVE = 4 * MiB
+/** The least that the kernel keeps back of metadata (`btrfs_update_global_block_rsv`), generously. */
+const MIN_RESERVE = 6 * MiB
+/** What it asks for beyond that before it starts on a few changes: the worst that they could take. */
+const WORKING_ROOM = 10 * MiB
+/** Data that can still be written on the smallest device. */
+const DATA_RESERVE = MiB
 
-/** Bytes for metadata with which the kernel can go on working in a filesystem. */
-function leastMetadata({ metadata }: BtrfsNeeds): number {
-  return Math.max(MIN_CHUNK, alignUp((metadata * 9) / 8 + METADATA_RESERVE, MiB))
+/**
+ * Bytes for metadata with which the kernel can go on working in a filesystem: it keeps back as much as the
+ * extent and the checksum tree have.
+ */
+function leastMetadata({ metadata, reserve }: BtrfsNeeds): number {
+  return alignUp(metadata + Math.max(reserve, MIN_RESERVE) + WORKING_ROOM, MiB)
 }
 
 /**
@@ -108,8 +117,9 @@ function tryLayout(
 /** Bytes of the smallest device that {@link layoutChunks} finds room on. */
 export function smallestDevice(needs: BtrfsNeeds): number {
   const metadata = leastMetadata(needs)
-  let size =
-    BTRFS_DEVICE_RANGE_RESERVED + 2 * SYSTEM_CHUNK + 2 * metadata + Math.max(alignUp(needs.data, MiB), MiB)
+  // A mounted filesystem reserves room for data also of files that will stand in the tree.
+  const data = alignUp(needs.data, MiB) + DATA_RESERVE
+  let size = BTRFS_DEVICE_RANGE_RESERVED + 2 * SYSTEM_CHUNK + 2 * metadata + data
   while (!layoutChunks(size, needs)) size += MiB
   return size
 }

@@ -10,6 +10,8 @@ export const POINTERS_PER_NODE = Math.floor(LEAF_DATA_SIZE / KeyPointer.size)
 
 /** Generation of everything that the writer makes: the first transaction of the filesystem. */
 export const GENERATION = 1
+/** The same for fields that may hold anything. */
+export const TRANSACTION = 1n
 
 /** An item of a tree before it has a place. */
 export interface TreeItem {

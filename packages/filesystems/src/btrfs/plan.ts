@@ -67,12 +67,17 @@ function measureNeeds(roots: readonly BtrfsRoot[], sparse: SparseRuns): BtrfsNee
   const chunks = 32 + Math.ceil(data / GiB)
   const small = roots.length * (RootItem.size + 2 * (RootRef.size + 255) + 4 * Item.size) + chunks * 500
   blocks += treeBlocks(leavesOf(small) + 10)
-  blocks += treeBlocks(leavesOf((data / SECTOR_SIZE) * CSUM_SIZE) + chunks)
+  const checksumBlocks = treeBlocks(leavesOf((data / SECTOR_SIZE) * CSUM_SIZE) + chunks)
+  blocks += checksumBlocks
   const references = (extents + chunks) * (Item.size + DataExtentItem.size) + chunks * 49
   const ownBlocks = Item.size + TreeBlockItem.size
   const without = references + blocks * ownBlocks
   const extentBlocks = treeBlocks(leavesOf(without * (1 + (2 * ownBlocks) / LEAF_DATA_SIZE)) + 1)
-  return { data, metadata: (blocks + extentBlocks) * NODE_SIZE }
+  return {
+    data,
+    metadata: (blocks + extentBlocks) * NODE_SIZE,
+    reserve: (checksumBlocks + extentBlocks) * NODE_SIZE,
+  }
 }
 
 /** Leaves that small items of so many bytes take at most. */

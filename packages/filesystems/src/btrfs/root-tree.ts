@@ -3,7 +3,7 @@ import { nameHash } from './checksum.ts'
 import * as btrfs from './format.ts'
 import { encodeDirItem, timeFields } from './fs-tree.ts'
 import type { BtrfsRoot } from './inventory.ts'
-import { GENERATION, itemOf, type TreeItem } from './node.ts'
+import { GENERATION, itemOf, TRANSACTION, type TreeItem } from './node.ts'
 import { type BtrfsIdentity, NODE_SIZE } from './options.ts'
 import type { BuiltTree } from './tree-builder.ts'
 
@@ -26,7 +26,7 @@ const DIRECTORY_MODE = 0o040755
 /** A directory that holds nothing, as mkfs.btrfs makes it at the top of an internal tree. */
 export function* emptyDirectory(objectid: number, time: number): Generator<TreeItem> {
   const inode = btrfs.InodeItem.encode({
-    generation: GENERATION,
+    generation: TRANSACTION,
     nbytes: NODE_SIZE,
     nlink: 1,
     mode: DIRECTORY_MODE,
@@ -127,7 +127,7 @@ function encodeRoot(
   fields: Parameters<typeof btrfs.RootItem.encode>[0],
 ): Uint8Array {
   const inode = btrfs.InodeItem.encode({
-    generation: GENERATION,
+    generation: TRANSACTION,
     size: 3,
     nbytes: NODE_SIZE,
     nlink: 1,
