@@ -66,11 +66,14 @@ export interface Runtime {
    */
   unzstd(data: Uint8Array, size: number): Promise<Uint8Array>
   /**
-   * XTS-AES over whole sectors, as `xts` describes the arguments. Left out where the host has no AES of its
-   * own: a package that encrypts (`@bootable/disk/luks`) brings a portable one along, and all others are
-   * spared it.
+   * XTS-AES (IEEE 1619-2018) over whole sectors.
+   *
+   * @param key both keys, data first: 32 bytes for AES-128, 64 for AES-256
+   * @param sectorSize bytes of a data unit, a multiple of 16
+   * @param firstSector number of the first one in units of 512 bytes; the next is `sectorSize / 512` further
+   * @throws RangeError where `data` is not whole sectors
    */
-  aesXts?(
+  aesXts(
     key: Uint8Array,
     direction: CipherDirection,
     sectorSize: number,

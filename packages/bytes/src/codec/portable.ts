@@ -1,3 +1,4 @@
+import { ecb } from '@noble/ciphers/aes.js'
 import { sha256, sha512 } from '@noble/hashes/sha2.js'
 import { deflateSync, inflateSync } from 'fflate'
 import { FormatError } from '../errors.ts'
@@ -5,6 +6,7 @@ import type { Runtime } from '../runtime.ts'
 import type { DecompressOptions } from './format.ts'
 import { gunzip, gzip } from './gzip.ts'
 import { limitOutput } from './limit.ts'
+import { type BlockCipher, xts } from './xts.ts'
 import { decompressZstd } from './zstd.ts'
 import { compressZstdBlock, decodeZstdBlock } from './zstd-block.ts'
 
@@ -41,7 +43,12 @@ export const portableRuntime: Runtime = {
   },
   zstd: compressZstdBlock,
   unzstd: (data, size) => decodeZstdBlock(data, size),
+  async aesXts(key, direction, sectorSize, firstSector, data) {
+    return xts(portableAes, key, direction, sectorSize, firstSector, data)
+  },
 }
+
+const portableAes: BlockCipher = (key, direction, data) => ecb(key, { disablePadding: true })[direction](data)
 
 /** Stored as it is; only the limit of the output applies. */
 export async function* passThrough(

@@ -1,5 +1,6 @@
 import {
   type ByteSource,
+  countStream,
   type OperationOptions,
   portableRuntime,
   type RuntimeOptions,
@@ -85,25 +86,9 @@ export async function compressFile(
   options: OperationOptions & RuntimeOptions = {},
 ): Promise<void> {
   const { runtime = portableRuntime } = options
-  const plain = reportChunks(streamSparse(source, options), compression, source.size, options)
+  const plain = countStream(streamSparse(source, options), compression, source.size, options)
   const packed = compression === 'gz' ? runtime.gzip(plain) : zstdStream(plain, { runtime })
   await writeChunks(target, packed)
-}
-
-async function* reportChunks(
-  chunks: AsyncIterable<Uint8Array>,
-  id: string,
-  total: number,
-  { onProgress }: OperationOptions,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  onProgress?.({ type: 'start', id, label: id, unit: 'bytes', total })
-  let done = 0
-  for await (const chunk of chunks) {
-    yield chunk
-    done += chunk.length
-    onProgress?.({ type: 'advance', id, done, total })
-  }
-  onProgress?.({ type: 'end', id })
 }
 
 const COPY_CHUNK = 4 * 1024 * 1024

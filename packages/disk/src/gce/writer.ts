@@ -3,6 +3,7 @@ import {
   type ByteSink,
   type ByteSource,
   concatSources,
+  countStream,
   memorySource,
   type OperationOptions,
   portableRuntime,
@@ -11,7 +12,6 @@ import {
   writeChunks,
   zeroSource,
 } from '@bootable/bytes'
-import { countStream } from '../blocks/count-stream.ts'
 import { BLOCK } from '../tar/format.ts'
 import { ARCHIVE_END, encodeTarHeader } from '../tar/header.ts'
 import { MEMBER } from './format.ts'

@@ -1,6 +1,10 @@
-import type { OperationOptions } from '@bootable/bytes'
+import type { OperationOptions } from '../progress.ts'
 
-/** Passes a stream on and tells how far it is; a signal ends it. */
+/**
+ * Passes a stream on and tells how far it is; a signal ends it.
+ * @param id for progress, its label as well
+ * @param total bytes of the stream
+ */
 export async function* countStream(
   chunks: AsyncIterable<Uint8Array>,
   id: string,
