@@ -1,5 +1,4 @@
-import { type CipherDirection, type RuntimeOptions, xts } from '@bootable/bytes'
-import { ecb } from '@noble/ciphers/aes.js'
+import { type CipherDirection, portableRuntime, type RuntimeOptions } from '@bootable/bytes'
 
 /** XTS-AES under one key; sectors are numbered in units of 512 bytes. */
 export interface SectorCipher {
@@ -7,21 +6,13 @@ export interface SectorCipher {
   run(direction: CipherDirection, firstSector: number, data: Uint8Array): Promise<Uint8Array>
 }
 
-/** The runtime's own AES, or the portable one. */
 export function createSectorCipher(
   key: Uint8Array,
   sectorSize: number,
-  { runtime }: RuntimeOptions = {},
+  { runtime = portableRuntime }: RuntimeOptions = {},
 ): SectorCipher {
   return {
     sectorSize,
-    async run(direction, firstSector, data) {
-      if (runtime?.aesXts) return runtime.aesXts(key, direction, sectorSize, firstSector, data)
-      return xts(portableAes, key, direction, sectorSize, firstSector, data)
-    },
+    run: (direction, firstSector, data) => runtime.aesXts(key, direction, sectorSize, firstSector, data),
   }
-}
-
-function portableAes(key: Uint8Array, direction: CipherDirection, data: Uint8Array): Uint8Array {
-  return ecb(key, { disablePadding: true })[direction](data)
 }
