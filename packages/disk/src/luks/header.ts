@@ -79,8 +79,10 @@ export async function readHeader(source: ByteSource, options: RuntimeOptions = {
     try {
       return await readCopy(source, offset, options)
     } catch (error) {
-      // Version 1 has no second copy, and what is beyond us is so in both.
-      if (!(error instanceof FormatError) || error.code === 'FORMAT_UNSUPPORTED') throw error
+      // Version 1 has no second copy, and what is beyond us is so in both. A damaged second copy is no reason
+      // to refuse a good first one.
+      const isFinal = offset === 0 && error instanceof FormatError && error.code === 'FORMAT_UNSUPPORTED'
+      if (!(error instanceof FormatError) || isFinal) throw error
       damage ??= error
       return undefined
     }

@@ -238,7 +238,9 @@ function base64(section: Json, key: string, where: string): Uint8Array {
   throw invalid(`${where}/${key}`, `is ${shown(value)}, not base64 of 8 to 512 bytes`)
 }
 
+/** Lists and objects by their kind alone: a hostile one is nested deeper than `JSON.stringify` can follow. */
 function shown(value: unknown): string {
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object'
   return `${JSON.stringify(value)}`.slice(0, 80)
 }
 

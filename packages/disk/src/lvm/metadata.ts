@@ -193,13 +193,18 @@ function segment(section: ConfigSection, name: string): SegmentMetadata {
   if (!Array.isArray(list) || list.length !== count * 2) throw invalid(name, `stripes is ${shown(list)}`)
   const stripes = Array.from({ length: count }, (_, index) => {
     const [physical, extent] = [list[index * 2], list[index * 2 + 1]] as ConfigValue[]
-    if (typeof physical !== 'string' || typeof extent !== 'number' || !(extent >= 0)) {
+    if (typeof physical !== 'string' || !isExtent(extent)) {
       throw invalid(name, `stripe ${index} is ${shown(physical)}, ${shown(extent)}`)
     }
     return { physicalVolume: physical, extent }
   })
   const stripeSize = count === 1 ? 0 : wholeNumber(section, 'stripe_size', 1, MAX_EXTENT_SECTORS) * SECTOR
   return { ...common, stripeSize, stripes }
+}
+
+/** Of a physical volume, counted from its first. The text's numbers may be decimal fractions. */
+function isExtent(value: ConfigValue | undefined): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0
 }
 
 function subsections(section: ConfigSection, key: string): [name: string, section: ConfigSection][] {

@@ -64,8 +64,9 @@ export function parseDescriptor(text: string, offset: number): VmdkDescriptor {
   const values = new Map<string, string>()
   let extents = 0
   for (const line of text.split(/\r?\n/)) {
-    const [, key, value] = /^\s*([A-Za-z][\w.]*)\s*=\s*"?([^"]*?)"?\s*$/.exec(line) ?? []
-    if (key !== undefined) values.set(key, value as string)
+    const equals = line.indexOf('=')
+    const key = line.slice(0, Math.max(0, equals)).trim()
+    if (/^[A-Za-z][\w.]*$/.test(key)) values.set(key, unquote(line.slice(equals + 1).trim()))
     else if (/^\s*(RW|RDONLY|NOACCESS)\s/.test(line)) extents++
   }
   const createType = values.get('createType') ?? fail('FORMAT_INVALID', 'it names no createType')
@@ -82,4 +83,9 @@ export function parseDescriptor(text: string, offset: number): VmdkDescriptor {
     cid: values.get('CID') ?? fail('FORMAT_INVALID', 'it has no CID'),
     ...(adapterType === undefined ? {} : { adapterType }),
   }
+}
+
+function unquote(text: string): string {
+  const start = text.startsWith('"') ? 1 : 0
+  return text.endsWith('"') ? text.slice(start, -1) : text.slice(start)
 }

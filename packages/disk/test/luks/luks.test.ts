@@ -289,6 +289,12 @@ describe('reading what others wrote', () => {
     await expect(readLuks(device)).rejects.toMatchObject({ code: 'FORMAT_INVALID' })
   })
 
+  test('a second header that is damaged where it says its version harms nobody', async () => {
+    const device = await closedDevice()
+    await device.write(16_384 + 7, Uint8Array.of(3))
+    expect((await readLuks(device)).copy).toBe('primary')
+  })
+
   test('LUKS1 is refused by name', async () => {
     const device = await closedDevice()
     // Its next field is text: no number of bytes.
@@ -396,6 +402,13 @@ describe('reading what others wrote', () => {
       ),
       { numRuns: 300 },
     )
+  })
+
+  test('lists in lists without end are told in few words', () => {
+    const nested = '['.repeat(2 ** 20) + ']'.repeat(2 ** 20)
+    const error = (): unknown => parseMetadata(`{"config":{},"segments":${nested}}`)
+    expect(error).toThrow(FormatError)
+    expect(error).toThrow('is a list, not an object')
   })
 
   test('random edits of the JSON give FormatError or metadata within its bounds', async () => {

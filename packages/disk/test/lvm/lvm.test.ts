@@ -180,6 +180,12 @@ describe('reading what others wrote', () => {
     expect(Buffer.compare(odd, found.subarray(65_000, 165_001))).toBe(0)
   })
 
+  test('a stripe that starts inside an extent is refused', async () => {
+    const { bytes } = await sampleGroup()
+    const image = withText(bytes, (text) => text.replace('"pv0", 0\n', '"pv0", 0.5\n'))
+    await expect(readVolumeGroup(memorySource(image))).rejects.toMatchObject({ code: 'FORMAT_INVALID' })
+  })
+
   test('a volume of several segments, and text that wraps around the end of its area', async () => {
     const { bytes } = await sampleGroup()
     const second = 'segment2 {\nstart_extent = 3\nextent_count = 2\ntype = "striped"\nstripe_count = 1\n'

@@ -2,7 +2,7 @@ import { BootableError, FormatError, memorySink, memorySource, readAll, utf8, zl
 import { readVmdk, type WriteVmdkOptions, writeVmdk } from '@bootable/disk/vmdk'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { formatDescriptor } from '../../src/vmdk/descriptor.ts'
+import { formatDescriptor, parseDescriptor } from '../../src/vmdk/descriptor.ts'
 import { layoutVmdk, TABLE_SECTORS, tableSector } from '../../src/vmdk/layout.ts'
 import { BLOCK, content, disk, exhaust, MiB, written } from '../blocks/samples.ts'
 
@@ -183,5 +183,15 @@ describe('readVmdk', () => {
     bytes.fill(0, SECTOR, 21 * SECTOR).set(utf8(text.replaceAll('\n', '\r\n')), SECTOR)
     const { info } = await open(memorySource(bytes))
     expect(info).toMatchObject({ cid: '7', adapterType: 'buslogic', createType: 'streamOptimized' })
+  })
+
+  test('values with and without quotes and blanks; a line as long as a descriptor takes no time', () => {
+    const lines = ['createType="monolithicSparse"', ' CID = 1f ', 'parentCID=ffffffff', 'RW 1 SPARSE "a=b"']
+    const text = [...lines, 'ddb.adapterType = " ide "', `a=${' '.repeat(2 ** 20)}b"c`].join('\n')
+    expect(parseDescriptor(text, SECTOR)).toEqual({
+      createType: 'monolithicSparse',
+      cid: '1f',
+      adapterType: ' ide ',
+    })
   })
 })
