@@ -1,5 +1,5 @@
 import type { OperationOptions, RuntimeOptions, Uuid } from '@bootable/bytes'
-import { seededUuid, utf8, uuidToBytes } from '@bootable/bytes'
+import { seededUuid, utf8, uuidFromBytes, uuidToBytes } from '@bootable/bytes'
 import type { FileTree } from '@bootable/tree'
 import { btrfsError } from './errors.ts'
 import { BTRFS_COMPRESS_NONE, BTRFS_COMPRESS_ZLIB, BTRFS_COMPRESS_ZSTD } from './format.ts'
@@ -174,20 +174,20 @@ export function checkIdentity(
   const uuid = toBytes('uuid', options.uuid)
   const seed = options.uuid.toLowerCase()
   const derive = (purpose: string): Uint8Array => uuidToBytes(seededUuid(seed, purpose))
+  const rootUuids = new Map([[TOP_LEVEL, derive('btrfs top level')]])
+  for (const { id, path, uuid: own } of subvolumes) {
+    rootUuids.set(id, own === undefined ? derive(`btrfs subvolume ${path}`) : toBytes(`uuid of ${path}`, own))
+  }
+  const all = [...rootUuids.values()].map(uuidFromBytes)
+  const twice = all.find((each, index) => all.indexOf(each) !== index)
+  if (twice !== undefined) invalid('subvolumes', twice, 'only one subvolume can have a uuid')
   return {
     uuid,
     label: labelBytes,
     time,
     deviceUuid: derive('btrfs device'),
     chunkTreeUuid: derive('btrfs chunk tree'),
-    rootUuids: new Map([
-      [TOP_LEVEL, derive('btrfs top level')],
-      ...subvolumes.map((subvolume): [number, Uint8Array] => {
-        const { id, path } = subvolume
-        const own = subvolume.uuid
-        return [id, own === undefined ? derive(`btrfs subvolume ${path}`) : toBytes(`uuid of ${path}`, own)]
-      }),
-    ]),
+    rootUuids,
   }
 }
 
