@@ -13,6 +13,7 @@ import {
   MetadataTableEntry,
   MetadataTableHeader,
   MIN_BLOCK,
+  PARENT_LOCATOR,
   PHYSICAL_SECTOR_SIZE,
   SECTOR_SIZES,
   VIRTUAL_DISK_ID,
@@ -102,7 +103,10 @@ async function readItems(source: ByteSource, region: Region): Promise<Map<string
     }
     const expected = ITEMS[id]
     if (expected === undefined) {
-      if ((flags & METADATA_REQUIRED) !== 0) fail('FORMAT_UNSUPPORTED', 'unknown and required')
+      // Where a parent is, the file parameters say so.
+      if ((flags & METADATA_REQUIRED) !== 0 && id !== PARENT_LOCATOR) {
+        fail('FORMAT_UNSUPPORTED', 'unknown and required')
+      }
       continue
     }
     if (items.has(id)) fail('FORMAT_INVALID', 'it is there twice')

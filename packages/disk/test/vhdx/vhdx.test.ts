@@ -12,7 +12,7 @@ import {
 import { readVhdx, type WriteVhdxOptions, writeVhdx } from '@bootable/disk/vhdx'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { checksumOf } from '../../src/vhdx/format.ts'
+import { checksumOf, HAS_PARENT, METADATA_REQUIRED, PARENT_LOCATOR } from '../../src/vhdx/format.ts'
 import { batIndex, layoutVhdx } from '../../src/vhdx/layout.ts'
 import { content, disk, exhaust, MiB, written } from '../blocks/samples.ts'
 
@@ -177,6 +177,15 @@ describe('readVhdx', () => {
     const error = await exhaust(bytes, readVhdx)
     expect(error).toBeInstanceOf(FormatError)
     expect((error as FormatError).code).toBe(code)
+  })
+
+  test('a disk with a parent is refused as such, not for the item that names the parent', async () => {
+    const bytes = await convert()
+    put(METADATA + 10, 6)(bytes)
+    put(item(5), ...guidToBytes(PARENT_LOCATOR))(bytes)
+    put(item(5) + 24, METADATA_REQUIRED)(bytes)
+    put(METADATA + 64 * KiB + 4, HAS_PARENT)(bytes)
+    await expect(readVhdx(memorySource(bytes))).rejects.toThrow(/differencing/)
   })
 
   test('one header and one region table are enough', async () => {
