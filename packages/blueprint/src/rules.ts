@@ -2,3 +2,4 @@
 export { labelProblem } from './labels.ts'
 export { DANGEROUS_MOUNT_POINTS, isAllowedMountPoint } from './mount-points.ts'
 export { type ArtifactKind, unheededCustomizations } from './support.ts'
+export { isReservedVolumeName } from './volume-names.ts'

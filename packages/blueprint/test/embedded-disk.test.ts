@@ -285,6 +285,11 @@ describe('mistakes', () => {
       { payload_type: 'lvm', payload: { name: 'pvmove0' } },
       'is a name that lvm keeps for itself',
     ],
+    [
+      'a logical volume with the beginning of a reserved name',
+      { payload_type: 'lvm', payload: { logical_volumes: [{ name: 'snapshots', size: 1 }] } },
+      'is a name that lvm keeps for itself',
+    ],
   ] as const)('refuses %s', (_, partition, message) => {
     expect(wrong(root, { size: 1, ...partition }).map((text) => text.replace(/^[^:]*: /, ''))).toContain(
       message,

@@ -1,8 +1,5 @@
 import * as z from 'zod'
-
-/** Words that lvm keeps for itself (`lvm(8)`, VALID NAMES). */
-const RESERVED =
-  /^(?:\.{1,2}|snapshot|pvmove)$|^(?:snapshot|pvmove)\d|_(?:cdata|cmeta|corig|cpool|cvol|wcorig|mimage|mlog|rimage|rmeta|tdata|tmeta|vdata|vorigin|imeta|iorig|pmspare)/
+import { isReservedVolumeName } from '../volume-names.ts'
 
 /** The name of a volume group or of a logical volume. */
 export const volumeName = z
@@ -10,7 +7,7 @@ export const volumeName = z
   .regex(/^[A-Za-z0-9+_.][A-Za-z0-9+_.-]{0,126}$/, {
     error: 'must be 1 to 127 of A-Z a-z 0-9 + _ . - and must not start with -',
   })
-  .refine((name) => !RESERVED.test(name), { error: 'is a name that lvm keeps for itself' })
+  .refine((name) => !isReservedVolumeName(name), { error: 'is a name that lvm keeps for itself' })
 
 /**
  * The name of a subvolume: a path from the top level. It becomes a value of the mount option `subvol`, where

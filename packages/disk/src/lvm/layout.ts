@@ -1,3 +1,4 @@
+import { isReservedVolumeName } from '@bootable/blueprint/rules'
 import { alignUp, BootableError, formatSize } from '@bootable/bytes'
 import type { LvmErrorCode } from './errors.ts'
 import { DATA_OFFSET, EXTENT_SIZE, SECTOR } from './format.ts'
@@ -102,11 +103,6 @@ export function planVolumeGroup(options: PlanVolumeGroupOptions): VolumeGroupLay
 
 /** Device-mapper's names, `group-volume` with dashes doubled, must have fewer characters (`DM_NAME_LEN`). */
 const MAX_DM_NAME = 127
-/** Names that `apply_lvname_restrictions` of `lib/misc/lvm-string.c` keeps for volumes inside of others. */
-const RESERVED_PREFIXES = ['snapshot', 'pvmove']
-const RESERVED_PARTS =
-  /_(cdata|cmeta|corig|cpool|cvol|iorig|mimage|mlog|rimage|rmeta|tdata|tmeta|vdata|vorigin|wcorig|pmspare)/
-
 function findProblems({ name, size, volumes }: PlanVolumeGroupOptions): string[] {
   const problems: string[] = []
   const group = nameProblem(name)
@@ -134,10 +130,7 @@ function nameProblem(name: string): string | undefined {
 }
 
 function volumeNameProblem(group: string, name: string): string | undefined {
-  const prefix = RESERVED_PREFIXES.find((reserved) => name.startsWith(reserved))
-  if (prefix) return `may not start with ${prefix}`
-  const part = RESERVED_PARTS.exec(name)?.[0]
-  if (part) return `may not contain ${part}`
+  if (isReservedVolumeName(name)) return 'is one that lvm keeps for itself'
   const length = `${group}-${name}`.length + `${group}${name}`.replace(/[^-]/g, '').length
   return length > MAX_DM_NAME ? `is too long for group ${group}` : undefined
 }
