@@ -14,8 +14,8 @@ export function mountUnit(mount: MountPoint): Unit {
   const swap = type === 'swap'
   const section = swap
     ? ['[Swap]', `What=${device}`]
-    : ['[Mount]', `What=${device}`, `Where=${path.replaceAll('%', '%%')}`, `Type=${type}`]
-  if (options !== '') section.push(`Options=${options}`)
+    : ['[Mount]', `What=${device}`, `Where=${literal(path)}`, `Type=${type}`]
+  if (options !== '') section.push(`Options=${literal(options)}`)
   const sections = [
     ['[Unit]', 'DefaultDependencies=True'],
     section,
@@ -25,6 +25,11 @@ export function mountUnit(mount: MountPoint): Unit {
     name: swap ? `${escapePath(device)}.swap` : `${escapePath(path)}.mount`,
     text: sections.map((lines) => `${lines.join('\n')}\n\n`).join(''),
   }
+}
+
+/** A text in which nothing is a specifier (systemd.unit(5)). */
+function literal(text: string): string {
+  return text.replaceAll('%', '%%')
 }
 
 /**

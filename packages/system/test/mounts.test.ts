@@ -83,6 +83,7 @@ WantedBy=multi-user.target
       name: 'var-50\\x25.mount',
       text: expect.stringContaining('\nWhere=/var/50%%\n'),
     })
+    expect(mountUnit({ ...ROOT, options: 'subvol=a%b' }).text).toContain('\nOptions=subvol=a%%b\n')
     expect(mountUnit(SWAP)).toMatchObject({
       name: 'dev-disk-by\\x2duuid-0657fd6d\\x2da4ab\\x2d43c4\\x2d84e5\\x2d0933c84b4f4f.swap',
       text: expect.stringContaining(
