@@ -1,4 +1,4 @@
-import { BootableError } from '@bootable/bytes'
+import { BootableError, FormatError, type FormatErrorCode } from '@bootable/bytes'
 
 /** The cases in which a disk cannot be put into a container; all before a byte is written. */
 export type ContainerErrorCode =
@@ -31,4 +31,18 @@ export function limitError(format: string, size: number, limit: number): Bootabl
     details: { format, size, limit },
     hint: 'qcow2 and raw hold larger disks',
   })
+}
+
+/** What makes the errors of one format's reader. `offset` is in bytes from the start of the file. */
+export function formatErrorOf(
+  format: string,
+): (
+  code: FormatErrorCode,
+  structure: string,
+  offset: number,
+  message: string,
+  values?: { readonly expected?: unknown; readonly actual?: unknown },
+) => FormatError {
+  return (code, structure, offset, message, values = {}) =>
+    new FormatError(code, { format, structure, offset, ...values }, message)
 }

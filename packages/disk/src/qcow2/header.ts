@@ -1,4 +1,5 @@
-import { type ByteSource, FormatError, type FormatErrorCode, type StructValue, utf8 } from '@bootable/bytes'
+import { type ByteSource, type StructValue, utf8 } from '@bootable/bytes'
+import { formatErrorOf } from '../blocks/errors.ts'
 import {
   COMPRESSION_ZLIB,
   COMPRESSION_ZSTD,
@@ -154,12 +155,4 @@ export function featureNames(): Uint8Array {
 }
 
 /** A FormatError of this format. */
-export function qcow2Error(
-  code: FormatErrorCode,
-  structure: string,
-  offset: number,
-  message: string,
-  values: { expected?: unknown; actual?: unknown } = {},
-): FormatError {
-  return new FormatError(code, { format: 'qcow2', structure, offset, ...values }, message)
-}
+export const qcow2Error = formatErrorOf('qcow2')

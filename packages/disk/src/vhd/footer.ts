@@ -1,11 +1,5 @@
-import {
-  type ByteSource,
-  FormatError,
-  type FormatErrorCode,
-  type StructValue,
-  type Uuid,
-  uuidFromBytes,
-} from '@bootable/bytes'
+import { type ByteSource, FormatError, type StructValue, type Uuid, uuidFromBytes } from '@bootable/bytes'
+import { formatErrorOf } from '../blocks/errors.ts'
 import {
   checksum,
   DISK_TYPE_DIFFERENCING,
@@ -116,12 +110,4 @@ function diskSize({
 }
 
 /** A FormatError of this format. */
-export function vhdError(
-  code: FormatErrorCode,
-  structure: string,
-  offset: number,
-  message: string,
-  values: { expected?: unknown; actual?: unknown } = {},
-): FormatError {
-  return new FormatError(code, { format: 'vhd', structure, offset, ...values }, message)
-}
+export const vhdError = formatErrorOf('vhd')

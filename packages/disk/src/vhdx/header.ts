@@ -7,6 +7,7 @@ import {
   MiB,
   type StructValue,
 } from '@bootable/bytes'
+import { formatErrorOf } from '../blocks/errors.ts'
 import {
   checksumOf,
   FILE_SIGNATURE,
@@ -170,12 +171,4 @@ async function readEither<T>(
 }
 
 /** A FormatError of this format. */
-export function vhdxError(
-  code: FormatErrorCode,
-  structure: string,
-  offset: number,
-  message: string,
-  values: { expected?: unknown; actual?: unknown } = {},
-): FormatError {
-  return new FormatError(code, { format: 'vhdx', structure, offset, ...values }, message)
-}
+export const vhdxError = formatErrorOf('vhdx')

@@ -1,10 +1,5 @@
-import {
-  type ByteSource,
-  equalBytes,
-  FormatError,
-  type FormatErrorCode,
-  type StructValue,
-} from '@bootable/bytes'
+import { type ByteSource, equalBytes, type FormatError, type StructValue } from '@bootable/bytes'
+import { formatErrorOf } from '../blocks/errors.ts'
 import { parseDescriptor, type VmdkDescriptor } from './descriptor.ts'
 import {
   COMPRESSION_DEFLATE,
@@ -180,12 +175,4 @@ function partOfDisk(offset: number): FormatError {
 }
 
 /** A FormatError of this format. */
-export function vmdkError(
-  code: FormatErrorCode,
-  structure: string,
-  offset: number,
-  message: string,
-  values: { expected?: unknown; actual?: unknown } = {},
-): FormatError {
-  return new FormatError(code, { format: 'vmdk', structure, offset, ...values }, message)
-}
+export const vmdkError = formatErrorOf('vmdk')
