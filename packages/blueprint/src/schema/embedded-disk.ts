@@ -85,8 +85,9 @@ const luksAttributes = {
   sector_size: encryptedSectorSize.exactOptional(),
   pbkdf: z
     .strictObject({
-      iterations: z.int().min(4).max(0xffff_ffff).exactOptional(),
-      memory: z.int().min(32).max(4_194_304).exactOptional(),
+      // What `planLuks` takes.
+      iterations: z.int().min(4).max(1000).exactOptional(),
+      memory: z.int().min(32).max(1_048_576).exactOptional(),
       parallelism: z.int().min(1).max(4).exactOptional(),
     })
     .exactOptional(),
