@@ -137,7 +137,8 @@ oracle('btrfs', () => {
       [256 * GiB + 4096, {}],
       [5 * 1024 * GiB + 999 * MiB, {}],
     ] as const)('%d bytes, %o', async (size, options) => {
-      const tree = size < 256 * MiB ? createTree() : sampleTree()
+      const tree = size === 256 * MiB ? sampleTree() : createTree()
+      putInode(tree, 'etc/hostname', createFile('bootable\n'.repeat(1000)))
       await judge(tree, size, options)
     })
 

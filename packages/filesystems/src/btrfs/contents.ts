@@ -77,22 +77,36 @@ export async function writeContents(
 
   async function writeCompressed(root: BtrfsRoot, codec: Codec): Promise<void> {
     const writer = createCoalescingWriter(device, BATCH * BTRFS_MAX_UNCOMPRESSED)
+    let pending: { readonly batch: readonly Block[]; readonly results: Promise<Uint8Array[]> } | undefined
+    // One batch is being compressed while the one before it is written.
     for (const batch of batches(root, sparse)) {
       signal?.throwIfAborted()
-      await gather(batch.map(({ node, fileOffset, data }) => readOf(node, fileOffset, data)))
-      const compressed = await Promise.all(
-        batch.map(({ data }) => (data.length > SECTOR_SIZE ? compressBlock(data, codec, runtime) : data)),
-      )
+      const results = compressBatch(batch, codec)
+      // It is awaited in the next round; until then it must not count as unhandled.
+      results.catch(() => {})
+      if (pending) await writeBatch(pending.batch, await pending.results)
+      pending = { batch, results }
+    }
+    if (pending) await writeBatch(pending.batch, await pending.results)
+    await writer.flush()
+
+    async function writeBatch(batch: readonly Block[], compressed: readonly Uint8Array[]): Promise<void> {
       for (const [index, block] of batch.entries()) {
         for (const { position, bytes } of store(block, compressed[index] as Uint8Array, codec)) {
           checksums.add(bytes)
-          const pending = writer.write(position, bytes)
-          if (pending) await pending
+          const writing = writer.write(position, bytes)
+          if (writing) await writing
         }
       }
       onWritten(batch.reduce((sum, { data }) => sum + data.length, 0))
     }
-    await writer.flush()
+  }
+
+  async function compressBatch(batch: readonly Block[], codec: Codec): Promise<Uint8Array[]> {
+    await gather(batch.map(({ node, fileOffset, data }) => readOf(node, fileOffset, data)))
+    return Promise.all(
+      batch.map(({ data }) => (data.length > SECTOR_SIZE ? compressBlock(data, codec, runtime) : data)),
+    )
   }
 
   /** Finds a place for a block: compressed where that saves a sector, or else as it is. */

@@ -115,8 +115,11 @@ function flagsOf({ property }: BtrfsRoot, inode: Inode, extents: readonly Placed
 /** References to the directories, one item for each; what is too much for it goes into items of its own. */
 function* nameItems({ objectid, names }: BtrfsNode): Generator<TreeItem> {
   if (objectid === btrfs.BTRFS_FIRST_FREE_OBJECTID) {
-    const top = { parent: objectid, index: 0, name: utf8('..') }
-    yield itemOf(objectid, btrfs.BTRFS_INODE_REF_KEY, objectid, encodeRefs([top]))
+    yield refItem(objectid, objectid, [{ parent: objectid, index: 0, name: PARENT }])
+    return
+  }
+  if (names.length === 1) {
+    yield refItem(objectid, names[0]?.parent ?? 0, names)
     return
   }
   const byParent = new Map<number, NodeName[]>()
@@ -133,7 +136,7 @@ function* nameItems({ objectid, names }: BtrfsNode): Generator<TreeItem> {
       size += btrfs.InodeRef.size + name.name.length
       ;(size <= MAX_ITEM_SIZE ? fitting : further).push(name)
     }
-    yield itemOf(objectid, btrfs.BTRFS_INODE_REF_KEY, parent, encodeRefs(fitting))
+    yield refItem(objectid, parent, fitting)
   }
   if (further.length === 0) return
   const items = further.map((name) => ({
@@ -145,15 +148,23 @@ function* nameItems({ objectid, names }: BtrfsNode): Generator<TreeItem> {
   }
 }
 
-function encodeRefs(names: readonly NodeName[]): Uint8Array {
-  const data = new Uint8Array(names.reduce((sum, { name }) => sum + btrfs.InodeRef.size + name.length, 0))
-  let at = 0
-  for (const { index, name } of names) {
-    btrfs.InodeRef.write(data, at, { index, nameLen: name.length })
-    data.set(name, at + btrfs.InodeRef.size)
-    at += btrfs.InodeRef.size + name.length
+const PARENT = utf8('..')
+
+function refItem(objectid: number, parent: number, names: readonly NodeName[]): TreeItem {
+  return {
+    objectid,
+    type: btrfs.BTRFS_INODE_REF_KEY,
+    offset: parent,
+    size: names.reduce((sum, { name }) => sum + btrfs.InodeRef.size + name.length, 0),
+    write(leaf, at) {
+      let base = at
+      for (const { index, name } of names) {
+        btrfs.InodeRef.write(leaf, base, { index, nameLen: name.length })
+        leaf.set(name, base + btrfs.InodeRef.size)
+        base += btrfs.InodeRef.size + name.length
+      }
+    },
   }
-  return data
 }
 
 function encodeExtref({ parent, index, name }: NodeName): Uint8Array {
@@ -165,40 +176,54 @@ function encodeExtref({ parent, index, name }: NodeName): Uint8Array {
 
 /** Every entry twice: by the hash of its name, to be found, and by its index, to be listed. */
 function* entryItems(objectid: number, entries: readonly BtrfsEntry[]): Generator<TreeItem> {
-  const encoded = entries.map((entry) => ({ hash: entry.hash, data: encodeEntry(entry) }))
-  for (const { hash, data } of joinByHash([...encoded], `inode ${objectid}`)) {
-    yield itemOf(objectid, btrfs.BTRFS_DIR_ITEM_KEY, hash, data)
+  const byHash = [...entries].sort((a, b) => a.hash - b.hash)
+  for (let first = 0; first < byHash.length; ) {
+    const { hash } = byHash[first] as BtrfsEntry
+    let after = first + 1
+    while (byHash[after]?.hash === hash) after++
+    yield entryItem(objectid, btrfs.BTRFS_DIR_ITEM_KEY, hash, byHash.slice(first, after))
+    first = after
   }
-  for (const [position, { index }] of entries.entries()) {
-    const { data } = encoded[position] as { data: Uint8Array }
-    yield itemOf(objectid, btrfs.BTRFS_DIR_INDEX_KEY, index, data)
+  for (const entry of entries) yield entryItem(objectid, btrfs.BTRFS_DIR_INDEX_KEY, entry.index, [entry])
+}
+
+function entryItem(objectid: number, type: number, offset: number, entries: readonly BtrfsEntry[]): TreeItem {
+  return {
+    objectid,
+    type,
+    offset,
+    size: entries.reduce((sum, { name }) => sum + btrfs.DirItem.size + name.length, 0),
+    write(leaf, at) {
+      let base = at
+      for (const { name, child } of entries) {
+        const isNode = 'objectid' in child
+        writeDirItem(leaf, base, {
+          objectid: BigInt(isNode ? child.objectid : child.id),
+          locationType: isNode ? btrfs.BTRFS_INODE_ITEM_KEY : btrfs.BTRFS_ROOT_ITEM_KEY,
+          locationOffset: isNode ? 0n : btrfs.ANY_VERSION,
+          type: isNode ? entryType(child.inode) : btrfs.BTRFS_FT_DIR,
+          name,
+        })
+        base += btrfs.DirItem.size + name.length
+      }
+    },
   }
 }
 
-function encodeEntry({ name, child }: BtrfsEntry): Uint8Array {
-  const isNode = 'objectid' in child
-  return encodeDirItem({
-    objectid: BigInt(isNode ? child.objectid : child.id),
-    locationType: isNode ? btrfs.BTRFS_INODE_ITEM_KEY : btrfs.BTRFS_ROOT_ITEM_KEY,
-    locationOffset: isNode ? 0n : btrfs.ANY_VERSION,
-    type: isNode ? entryType(child.inode) : btrfs.BTRFS_FT_DIR,
-    name,
-  })
-}
-
-/** A directory entry as both of its items hold it. */
-export function encodeDirItem(entry: {
+/** A directory entry, as it stands in both of its items. */
+export interface DirectoryEntry {
   readonly objectid: bigint
   readonly locationType: number
   readonly locationOffset: bigint
   readonly type: number
   readonly name: Uint8Array
-}): Uint8Array {
-  const { name, ...fields } = entry
-  const data = new Uint8Array(btrfs.DirItem.size + name.length)
-  btrfs.DirItem.write(data, 0, { ...fields, transid: TRANSACTION, nameLen: name.length })
-  data.set(name, btrfs.DirItem.size)
-  return data
+}
+
+export function writeDirItem(leaf: Uint8Array, at: number, entry: DirectoryEntry): void {
+  const { name } = entry
+  const nameLen = name.length
+  btrfs.DirItem.write(leaf, at, { ...entry, transid: TRANSACTION, nameLen })
+  leaf.set(name, at + btrfs.DirItem.size)
 }
 
 const ENTRY_TYPES = {

@@ -1,7 +1,7 @@
 import { utf8 } from '@bootable/bytes'
 import { nameHash } from './checksum.ts'
 import * as btrfs from './format.ts'
-import { encodeDirItem, timeFields } from './fs-tree.ts'
+import { timeFields, writeDirItem } from './fs-tree.ts'
 import type { BtrfsRoot } from './inventory.ts'
 import { GENERATION, itemOf, TRANSACTION, type TreeItem } from './node.ts'
 import { type BtrfsIdentity, NODE_SIZE } from './options.ts'
@@ -62,19 +62,15 @@ export function* rootTreeItems(
   )
   if (topLevel) yield* fileRoot(topLevel, roots, trees, identity)
   yield* emptyDirectory(btrfs.BTRFS_ROOT_TREE_DIR_OBJECTID, time)
-  const entry = {
+  const entry = new Uint8Array(btrfs.DirItem.size + DEFAULT.length)
+  writeDirItem(entry, 0, {
     objectid: BigInt(defaultSubvolume),
     locationType: btrfs.BTRFS_ROOT_ITEM_KEY,
     locationOffset: btrfs.ANY_VERSION,
     type: btrfs.BTRFS_FT_DIR,
     name: DEFAULT,
-  }
-  yield itemOf(
-    btrfs.BTRFS_ROOT_TREE_DIR_OBJECTID,
-    btrfs.BTRFS_DIR_ITEM_KEY,
-    nameHash(DEFAULT),
-    encodeDirItem(entry),
-  )
+  })
+  yield itemOf(btrfs.BTRFS_ROOT_TREE_DIR_OBJECTID, btrfs.BTRFS_DIR_ITEM_KEY, nameHash(DEFAULT), entry)
   yield internalRoot(btrfs.BTRFS_CSUM_TREE_OBJECTID, trees.checksum)
   yield internalRoot(btrfs.BTRFS_UUID_TREE_OBJECTID, trees.uuid)
   yield internalRoot(btrfs.BTRFS_FREE_SPACE_TREE_OBJECTID, trees.freeSpace)
