@@ -267,6 +267,32 @@ oracle('btrfs', () => {
   })
 })
 
+oracle('grub-fstest', () => {
+  const image = join(temporaryFolder(), 'image')
+
+  test.each([undefined, 'zlib', 'zstd'] as const)('GRUB reads it, compressed: %s', async (algorithm) => {
+    const tree = createTree()
+    const files = {
+      'boot/vmlinuz': 'all work and no play '.repeat(50_000),
+      'boot/inline': 'x',
+      'sub/2999': '2999',
+    }
+    for (let index = 0; index < 3000; index++) putInode(tree, `sub/${index}`, createFile(`${index}`))
+    for (const [path, content] of Object.entries(files)) putInode(tree, path, createFile(content))
+    const device = memoryDevice(200 * MiB)
+    await writeBtrfs(tree, device, {
+      ...OPTIONS,
+      subvolumes: [{ path: 'sub' }],
+      ...(algorithm && { compress: { algorithm } }),
+    })
+    await saveDevice(device, image)
+    for (const [path, content] of Object.entries(files)) {
+      const { stdout } = await runOk('grub-fstest', [image, 'cat', `/${path}`])
+      expect(stdout).toBe(content)
+    }
+  })
+})
+
 /** Pairs of names with equal hashes. */
 function collidingNames(): string[] {
   const seen = new Map<number, string>()
