@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { DiskPlan } from '@bootable/disk'
 import { type Command, prepareCommand } from './command.ts'
 import { runOk } from './oracles.ts'
 
@@ -16,6 +17,8 @@ export interface Converter {
    * @param more - customizations besides those of the configuration
    */
   build(args: readonly string[], into: string, more?: object): Promise<string>
+  /** The same for `bootable plan --json`. */
+  plan(args: readonly string[], more?: object): Promise<{ readonly disk: DiskPlan }>
 }
 
 /**
@@ -33,17 +36,22 @@ export async function prepareConverter(customizations: (publicKey: string) => ob
   await runOk('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'anna@test', '-f', identity])
   const key = readFileSync(`${identity}.pub`, 'utf8').trim()
   const usual = customizations(key)
+  async function bootable(args: readonly string[], more: object): Promise<string> {
+    const input = JSON.stringify({ blueprint: { customizations: { ...usual, ...more } } })
+    const flags = ['--config', '-', '--cache', join(folder, 'cache')]
+    const { status, stdout, stderr } = await command.run([...args, ...flags], { input, cwd: folder })
+    if (status === 0) return stdout
+    throw new Error(`bootable ${args.join(' ')} ended with status ${status}:\n${stderr}`)
+  }
   return {
     command,
     folder,
     identity,
     async build(args, into, more = {}) {
-      const input = JSON.stringify({ blueprint: { customizations: { ...usual, ...more } } })
       const output = join(folder, into)
-      const flags = ['build', '--config', '-', '--cache', join(folder, 'cache'), '--output', output]
-      const { status, stderr } = await command.run([...flags, ...args], { input, cwd: folder })
-      if (status !== 0) throw new Error(`bootable ${args.join(' ')} ended with status ${status}:\n${stderr}`)
+      await bootable(['build', '--output', output, ...args], more)
       return output
     },
+    plan: async (args, more = {}) => JSON.parse(await bootable(['plan', '--json', ...args], more)),
   }
 }
