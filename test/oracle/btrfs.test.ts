@@ -114,19 +114,20 @@ oracle('btrfs', () => {
   describe('large and odd filesystems', () => {
     const folder = temporaryFolder()
     const image = join(folder, 'image')
-    const { check, checkKept } = btrfsChecks()
+    const { check, checkLarge, checkKept } = btrfsChecks()
     afterAll(async () => expect(await checkKept()).toEqual([]), 300_000)
 
     async function judge(
       tree: FileTree,
       size: number,
       options: Partial<WriteBtrfsOptions> = {},
+      judgeImage = check,
     ): Promise<void> {
       const device = memoryDevice(size)
       await writeBtrfs(tree, device, { ...OPTIONS, ...options })
       expect(await differences(tree, await readTree(device))).toEqual([])
       await saveDevice(device, image)
-      expect(await check(image)).toEqual([])
+      expect(await judgeImage(image)).toEqual([])
     }
 
     test.each([
@@ -174,9 +175,9 @@ oracle('btrfs', () => {
         sourceOffset: 0,
       }))
       putInode(tree, 'spots', createFile(sparseSource(20_000 * 3 * 4096, spots)))
-      putInode(tree, 'plain', createFile(patternBytes(150 * MiB)))
-      await judge(tree, 400 * MiB)
-      await judge(tree, 400 * MiB, { compress: { algorithm: 'zstd', level: 1 } })
+      putInode(tree, 'plain', createFile(patternBytes(50 * MiB)))
+      await judge(tree, 240 * MiB, {}, checkLarge)
+      await judge(tree, 240 * MiB, { compress: { algorithm: 'zstd', level: 1 } }, checkLarge)
     })
 
     test('a sparse file of 8 GiB on a device of 64 MiB', async () => {
@@ -215,7 +216,7 @@ oracle('btrfs', () => {
       await writeBtrfs(tree, device, OPTIONS)
       expect(await differences(tree, await readTree(device))).toEqual([])
       await saveDevice(device, image)
-      expect(await check(image)).toEqual([])
+      expect(await checkLarge(image)).toEqual([])
     }, 240_000)
 
     test('dump-super and subvolume facts are what the layout says', async () => {

@@ -31,8 +31,6 @@ export const BTRFS_FIRST_FREE_OBJECTID = 256
 export const BTRFS_FIRST_CHUNK_TREE_OBJECTID = 256
 export const BTRFS_DATA_RELOC_TREE_OBJECTID = 2n ** 64n - 9n
 export const BTRFS_EXTENT_CSUM_OBJECTID = 2n ** 64n - 10n
-/** The highest number of a subvolume or file (`BTRFS_LAST_FREE_OBJECTID`). */
-export const BTRFS_LAST_FREE_OBJECTID = 2n ** 64n - 256n
 /** The offset of a key that means whatever version of a root is there. */
 export const ANY_VERSION = 2n ** 64n - 1n
 
@@ -64,7 +62,6 @@ export const BTRFS_UUID_KEY_SUBVOL = 251
 /** Features that a reader must know (`incompat_flags`). */
 export const BTRFS_FEATURE_INCOMPAT_MIXED_BACKREF = 0x0001n
 export const BTRFS_FEATURE_INCOMPAT_DEFAULT_SUBVOL = 0x0002n
-export const BTRFS_FEATURE_INCOMPAT_COMPRESS_LZO = 0x0008n
 export const BTRFS_FEATURE_INCOMPAT_COMPRESS_ZSTD = 0x0010n
 export const BTRFS_FEATURE_INCOMPAT_BIG_METADATA = 0x0020n
 export const BTRFS_FEATURE_INCOMPAT_EXTENDED_IREF = 0x0040n
