@@ -35,7 +35,7 @@ export const GUEST_MS = 1_800_000
 const SEPARATOR = '--next--'
 
 /** How long a guest in software may take for one command, and for its way from power to a login prompt. */
-const [COMMAND_MS, BOOT_MS] = [600_000, 600_000]
+const [COMMAND_MS, BOOT_MS] = [600_000, 900_000]
 
 /** Boots a disk. `close` must be called. */
 export async function startGuest({ identity, ...options }: GuestOptions): Promise<Guest> {
