@@ -209,7 +209,7 @@ newestOracle(['mkcomposefs', 'composefs-info'], () => {
 
 /** Random trees of what a commit holds, and the host's filesystem. */
 function arbitraryStorableTree(): fc.Arbitrary<FileTree> {
-  const limits = { ...LINUX_LIMITS, devices: false, fifos: false }
+  const limits = { ...LINUX_LIMITS, devices: false as const, fifos: false }
   return arbitraryTree(limits).map((tree) => {
     for (const { inode } of walkTree(tree)) {
       inode.mtime = EPOCH

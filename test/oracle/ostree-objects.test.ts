@@ -60,7 +60,7 @@ function sampleTree(): FileTree {
 
 /** Random trees of what ostree can hold and the host's filesystem too. */
 function arbitraryStorableTree(): fc.Arbitrary<FileTree> {
-  const limits = { ...LINUX_LIMITS, devices: false, fifos: false, nameAllowed: isLinuxName }
+  const limits = { ...LINUX_LIMITS, devices: false as const, fifos: false, nameAllowed: isLinuxName }
   return arbitraryTree(limits).map((tree) => {
     for (const { inode } of walkTree(tree)) {
       inode.mtime = { seconds: Math.abs(inode.mtime.seconds) % 2 ** 31, nanoseconds: 0 }

@@ -1,4 +1,4 @@
-import { BootableError, formatSize } from '@bootable/bytes'
+import { BootableError } from '@bootable/bytes'
 
 /** The cases in which planning or writing a disk fails. */
 export type DiskErrorCode =
@@ -23,8 +23,6 @@ export type DiskErrorCode =
   | 'SECRET_MISSING'
   /** No partition of a disk holds a root filesystem. */
   | 'DISK_WITHOUT_ROOT'
-  /** A disk that its container format cannot hold; `details.size` and `details.limit`, in bytes. */
-  | 'CONTAINER_LIMIT'
 
 /** One reason why a disk cannot be planned as asked. */
 export interface DiskProblem {
@@ -57,13 +55,4 @@ export function problemList(): Problems {
       if (problems.length > 0) throw problemsError(problems)
     },
   }
-}
-
-/** A disk that is too large for a container format. Sizes in bytes. */
-export function limitError(format: string, size: number, limit: number): BootableError<DiskErrorCode> {
-  return new BootableError(
-    'CONTAINER_LIMIT',
-    `a disk of ${size} bytes (${formatSize(size)}); ${format} holds ${limit} (${formatSize(limit)}) at most`,
-    { details: { format, size, limit } },
-  )
 }

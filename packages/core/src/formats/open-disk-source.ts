@@ -93,14 +93,19 @@ async function openUnpacked(
     const details = { format: 'disk', structure: 'file', offset: 0 }
     throw new FormatError('FORMAT_UNSUPPORTED', details, 'it is compressed twice')
   }
-  const isTar = String.fromCharCode(...head.subarray(257, 262)) === 'ustar'
-  if (isTar && compression === 'gzip' && !(await isOva(content))) {
+  if (isTarHead(head) && compression === 'gzip' && !(await isOva(content))) {
     return { format: 'gce', compression: 'none', source: await readGce(content) }
   }
   return { ...(await openPlain(content, options)), compression }
 }
 
-async function readHead(file: ByteSource): Promise<Uint8Array> {
+/** Whether these are the first bytes of a tar archive that has a magic number (POSIX.1-2017, pax, ustar). */
+export function isTarHead(head: Uint8Array): boolean {
+  return String.fromCharCode(...head.subarray(257, 262)) === 'ustar'
+}
+
+/** The first bytes of a file, by which its format is told. */
+export async function readHead(file: ByteSource): Promise<Uint8Array> {
   const head = new Uint8Array(Math.min(HEAD, file.size))
   await file.read(0, head)
   return head

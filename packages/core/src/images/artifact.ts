@@ -13,7 +13,7 @@ import { type ComposedImage, composeImage } from './stream-store.ts'
 export const DISK_ARTIFACT_TYPE = 'application/vnd.bootable.disk.v1'
 
 /** The annotation by which ORAS and others name a file: image-spec, "Pre-Defined Annotation Keys". */
-export const TITLE = 'org.opencontainers.image.title'
+const TITLE = 'org.opencontainers.image.title'
 const CREATED = 'org.opencontainers.image.created'
 
 /** Media types of disk files, as shared-mime-info has them. */

@@ -7,7 +7,7 @@ import { isOva } from '@bootable/disk/ova'
 import { fetchLayers, type ImageManifest, isIndex, type LayerCache, openImage } from '@bootable/oci'
 import { temporaryLayerCache } from '@bootable/oci/node'
 import type { CoreErrorCode } from '../errors.ts'
-import { type OpenedDiskSource, openDiskSource } from '../formats/open-disk-source.ts'
+import { isTarHead, type OpenedDiskSource, openDiskSource, readHead } from '../formats/open-disk-source.ts'
 import { spool } from '../formats/spool.ts'
 import { findArtifactDisk, isArtifact } from '../images/artifact.ts'
 import { findContainerDisk } from '../images/container-disk.ts'
@@ -140,19 +140,10 @@ export async function isDiskFile(path: string): Promise<boolean> {
   if (!info.isFile()) throw unknown(`${path} is not a regular file`)
   const file = await openFileSource(path)
   try {
-    return !(await isTar(file)) || (await isOva(file))
+    return !isTarHead(await readHead(file)) || (await isOva(file))
   } finally {
     await file.close()
   }
-}
-
-/** A tar's header. */
-const HEADER = 512
-
-async function isTar(file: ByteSource): Promise<boolean> {
-  const head = new Uint8Array(Math.min(HEADER, file.size))
-  await file.read(0, head)
-  return String.fromCharCode(...head.subarray(257, 262)) === 'ustar'
 }
 
 /** What a format reader has to say about a file that was taken for a disk. */

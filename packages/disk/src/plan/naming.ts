@@ -1,5 +1,5 @@
 import type { TableContent, TableEntry } from './table.ts'
-import { contentsIn, mountedPaths } from './table.ts'
+import { mountedPaths } from './table.ts'
 
 /** What people call a place: `root`, `esp`, or its path with dashes. */
 export function placeName(path: string): string {
@@ -41,11 +41,4 @@ export function unusedName(name: string, taken: ReadonlySet<string>): string {
   let unused = name
   for (let count = 0; taken.has(unused); count++) unused = `${name}${String(count).padStart(2, '0')}`
   return unused
-}
-
-/** Names of the volume groups in some entries. */
-export function groupNames(entries: readonly TableEntry[]): string[] {
-  return entries
-    .flatMap(({ content }) => contentsIn(content))
-    .flatMap((content) => (content.type === 'lvm' ? [content.name] : []))
 }

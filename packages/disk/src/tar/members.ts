@@ -21,14 +21,6 @@ const MAX_MEMBERS = 1000
 /** Stretches of a sparse file. */
 const MAX_EXTENTS = 2 ** 20
 
-/** Whether a file starts with the header of a tar archive that has a magic number. */
-export async function isTar(source: ByteSource): Promise<boolean> {
-  if (source.size < BLOCK) return false
-  const head = new Uint8Array(BLOCK)
-  await source.read(0, head)
-  return TarHeader.read(head).magic.startsWith('ustar')
-}
-
 /**
  * The regular files of an archive, in its order; contents are hopped over. Sparse files of GNU's old format
  * are understood, of extended headers only that they are to be hopped over as well.
