@@ -24,7 +24,7 @@ export interface BlockDevice extends ByteSource {
   dataRanges(): AsyncIterable<ByteRange>
   /**
    * Makes a range read as zero that was never written. Only a device has it on which such bytes do not: an
-   * encrypted volume, where nobody can tell a hole from noise. Call {@link clearRange}.
+   * encrypted volume, where nobody can tell a hole from noise. Call `clearRange`.
    */
   clear?(offset: number, length: number): Promise<void>
   /** Makes everything written durable in the sense of the medium; a no-op for memory. */

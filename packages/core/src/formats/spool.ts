@@ -11,7 +11,7 @@ import {
 } from '@bootable/bytes'
 import type { PendingOutput } from '../pipeline/output.ts'
 
-/** Options of {@link spool}. */
+/** Where a compressed disk is decompressed to, and how large it may become. */
 export interface SpoolOptions extends OperationOptions, RuntimeOptions {
   /** Where the bytes go. @defaultValue memory, of which at most 4 GiB are taken */
   readonly scratch?: () => Promise<PendingOutput>
