@@ -99,7 +99,6 @@ export interface Health {
   readonly deployments: string
   readonly root: string
   readonly writes: string
-  readonly fsck: string
   readonly origin: string
   readonly refs: readonly string[]
 }
@@ -132,11 +131,15 @@ export async function examine(guest: Guest): Promise<Health> {
     deployments: 'ostree admin status',
     root: 'findmnt -no FSTYPE,OPTIONS /',
     writes: `{ ${tries.join('; ')}; } || true`,
-    fsck: 'ostree fsck --repo=/ostree/repo 2>&1 | tail -n 1',
     origin: 'cat /ostree/deploy/default/deploy/*.origin',
     refs: 'ostree refs --repo=/ostree/repo',
   })
   return { console: login.replace(/\s+/g, ' ').trim(), page, ...answers, refs: refs.split('\n').sort() }
+}
+
+/** What ostree says of every object in the repository of a guest; hashing them in software takes its time. */
+export function fsck(guest: Guest): Promise<string> {
+  return guest.ask('ostree fsck --repo=/ostree/repo 2>&1 | tail -n 1')
 }
 
 /**
@@ -161,7 +164,6 @@ export function healthy({
     deployments: expect.stringMatching(/^\* default [0-9a-f]{64}\.0$/m),
     root: expect.stringMatching(root),
     writes,
-    fsck: expect.stringContaining('no errors found'),
     origin: `[origin]\ncontainer-image-reference=ostree-unverified-registry:${TARGET}`,
     refs: expect.arrayContaining([
       expect.stringMatching(blob),

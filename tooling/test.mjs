@@ -9,7 +9,7 @@ install()
 await build()
 
 /** Boots are slow and take both cores, so they run when everything else is done. */
-const STAGES = [['unit', 'oracle'], ['repository'], ['machine']]
+const STAGES = [['unit', 'oracle'], ['repository'], ['boot'], ['machine']]
 
 const extra = process.argv.slice(2)
 const totals = { passed: 0, failed: 0, skipped: 0 }

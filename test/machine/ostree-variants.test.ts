@@ -7,6 +7,7 @@ import {
   type BuiltMachine,
   buildMachine,
   examine,
+  fsck,
   healthy,
   prepareOstreeConverter,
   withGuest,
@@ -38,12 +39,14 @@ describe.runIf(labelled && chunked && tools)('an ostree system, by an unprivileg
     it('with SELinux, and the labels of its policy', () =>
       withGuest(converter, withLabels.disk, async (guest) => {
         expect(await examine(guest)).toEqual(healthy({ root: /^ext4 / }))
+        expect(await fsck(guest)).toContain('no errors found')
         await checkLabels(guest)
       }))
 
     it('from an ostree commit that came in chunks', () =>
       withGuest(converter, withBase.disk, async (guest) => {
         expect(await examine(guest)).toEqual(healthy({ root: /^ext4 / }))
+        expect(await fsck(guest)).toContain('no errors found')
         const log = await guest.ask('ostree log --repo=/ostree/repo ostree/1/1/0')
         expect(log).toMatch(/^Parent: +[0-9a-f]{64}$/m)
       }))
