@@ -150,6 +150,15 @@ oracle('e2fsck', () => {
       expect(stdout).toMatch(/Links: 1 /)
     })
 
+    test('200,000 inodes', async () => {
+      const tree = createTree()
+      for (let index = 0; index < 200_000; index++) {
+        const directory = ensureDirectory(tree, `directory ${index % 300}`)
+        directory.entries.set(`file ${index}`, createFile(`${index}`.repeat(index % 40), { uid: index }))
+      }
+      await judge(tree, measureExt4(tree).minimumSize)
+    }, 240_000)
+
     test('the immutable flag of a file and a directory; of a link there is none', async () => {
       const tree = createTree()
       const locked = ensureDirectory(tree, 'locked')
