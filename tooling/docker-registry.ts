@@ -27,7 +27,7 @@ export interface DockerRegistry {
 
 /** Starts the real docker-registry (distribution 2.8) with an empty storage of its own. */
 export async function startDockerRegistry(
-  options: { readonly auth?: DockerRegistryAuth } = {},
+  options: { readonly auth?: DockerRegistryAuth; readonly relativeUrls?: boolean } = {},
 ): Promise<DockerRegistry> {
   const folder = mkdtempSync(join(tmpdir(), 'bootable-registry-'))
   const host = `127.0.0.1:${await freePort()}`
@@ -36,7 +36,7 @@ export async function startDockerRegistry(
     version: '0.1',
     log: { level: 'error' },
     storage: { filesystem: { rootdirectory: join(folder, 'storage') }, delete: { enabled: true } },
-    http: { addr: host, secret: 'of-no-use' },
+    http: { addr: host, secret: 'of-no-use', relativeurls: options.relativeUrls ?? false },
     ...(options.auth && { auth: await authSection(options.auth, folder) }),
   }
   const path = join(folder, 'config.yml')

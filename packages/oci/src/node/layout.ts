@@ -11,6 +11,7 @@ import {
   EMPTY_INDEX,
   type LayoutFiles,
   layoutBackend,
+  namesFrom,
   OCI_LAYOUT_FILE,
   readIndex,
 } from '../store/layout.ts'
@@ -76,11 +77,14 @@ function layoutStore(folder: string, { runtime = nodeRuntime }: RuntimeOptions):
     async putManifest(raw, { mediaType, reference, signal }) {
       const { descriptor } = createManifest(raw, { mediaType, runtime })
       await putBlob(blobOf(memorySource(raw)), signal ? { descriptor, signal } : { descriptor })
-      if (reference === undefined) return descriptor
+      const names = namesFrom(reference)
+      if (names.length === 0) return descriptor
       // One update at a time, or two names put at once would lose one.
-      const update = updating.then(async () =>
-        writeIndex(folder, addRoot(await readIndex(files), descriptor, reference)),
-      )
+      const update = updating.then(async () => {
+        let index = await readIndex(files)
+        for (const each of names) index = addRoot(index, descriptor, each)
+        await writeIndex(folder, index)
+      })
       updating = update.catch(() => {})
       await update
       return descriptor

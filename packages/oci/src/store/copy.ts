@@ -6,7 +6,7 @@ import type { Descriptor, ImageManifest } from '../wire/types.ts'
 import { shortDigest } from './blob.ts'
 import type { Image } from './image.ts'
 import { isIndex } from './manifest.ts'
-import type { ImageStore, Manifest } from './store.ts'
+import type { BlobSource, ImageStore, Manifest } from './store.ts'
 
 /** What to copy: one image that was opened, or whatever a reference stands for, all platforms included. */
 export type ImageSource = Image | { readonly store: ImageStore; readonly reference: string }
@@ -47,7 +47,9 @@ export async function copyImage(
   const { concurrency = 4, ...operation } = options
   const { root, manifests, blobs } = await listContent(source, operation)
   await forEachConcurrently(blobs, concurrency, async (descriptor) => {
-    if (await target.hasBlob(descriptor, operation)) {
+    // A registry asks itself before it takes a blob, and tells how far it is; elsewhere the source does.
+    const asks = target.repository !== undefined
+    if (!asks && (await target.hasBlob(descriptor, operation))) {
       operation.onProgress?.({
         type: 'skip',
         id: descriptor.digest,
@@ -55,9 +57,15 @@ export async function copyImage(
       })
       return
     }
-    const open = (opening = {}) => source.store.openBlob(descriptor, { ...operation, ...opening })
-    const { signal } = operation
-    await target.putBlob({ size: descriptor.size, open }, { descriptor, ...(signal && { signal }) })
+    const quiet = operation.signal ? { signal: operation.signal } : {}
+    const blob: BlobSource = {
+      size: descriptor.size,
+      open: (opening = {}) =>
+        source.store.openBlob(descriptor, { ...(asks ? quiet : operation), ...opening }),
+      ...(source.store.repository && { repository: source.store.repository }),
+      isVerified: true,
+    }
+    await target.putBlob(blob, { ...(asks ? operation : quiet), descriptor })
   })
   for (const { raw, mediaType } of manifests) {
     if (raw !== root.raw) await target.putManifest(raw, { ...operation, mediaType })

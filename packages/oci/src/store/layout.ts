@@ -66,6 +66,12 @@ export const OCI_LAYOUT_FILE: Uint8Array = utf8('{"imageLayoutVersion":"1.0.0"}'
 /** An `index.json` that lists nothing yet. */
 export const EMPTY_INDEX: ImageIndex = { schemaVersion: 2, mediaType: MEDIA_TYPE.index, manifests: [] }
 
+/** The names in {@link PutManifestOptions.reference}. */
+export function namesFrom(reference: string | readonly string[] | undefined): readonly string[] {
+  if (reference === undefined) return []
+  return typeof reference === 'string' ? [reference] : reference
+}
+
 /** A manifest as `index.json` lists it. The empty name is no name. */
 export function nameRoot(descriptor: Descriptor, name: string): Descriptor {
   const { mediaType, digest, size } = descriptor

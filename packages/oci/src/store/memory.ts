@@ -3,7 +3,7 @@ import { type Digest, digestBytes } from '../wire/digest.ts'
 import type { Descriptor } from '../wire/types.ts'
 import { verifyBytes } from './blob.ts'
 import { contentStore } from './content.ts'
-import { nameRoot } from './layout.ts'
+import { nameRoot, namesFrom } from './layout.ts'
 import { createManifest } from './manifest.ts'
 import type { ImageStore } from './store.ts'
 
@@ -46,7 +46,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): ImageStore {
     async putManifest(raw, { mediaType, reference }) {
       const { descriptor } = createManifest(raw, { mediaType, runtime })
       blobs.set(descriptor.digest, raw)
-      if (reference !== undefined) roots.set(reference, nameRoot(descriptor, reference))
+      for (const each of namesFrom(reference)) roots.set(each, nameRoot(descriptor, each))
       return descriptor
     },
   }

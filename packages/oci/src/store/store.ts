@@ -17,10 +17,29 @@ export interface OpenBlobOptions extends OperationOptions {
   readonly offset?: number
 }
 
+/** Which repository of which registry something is in. */
+export interface RepositoryAddress {
+  /** As people write it: `docker.io`, `quay.io`, `localhost:5000`. */
+  readonly host: string
+  /** `library/debian`. */
+  readonly repository: string
+}
+
 /** Content on its way into a store. It can be opened again when an upload has to start over. */
 export interface BlobSource {
   /** Bytes, where they are known beforehand. */
   readonly size?: number
+  /**
+   * Where the content lies already, should it come from a registry: another repository there may take it
+   * without moving a byte.
+   */
+  readonly repository?: RepositoryAddress
+  /**
+   * That the stream itself fails at its end unless it is what the descriptor says, as the streams of
+   * {@link ImageStore.openBlob} do: then it is not hashed once more on its way through a network.
+   * @defaultValue `false`
+   */
+  readonly isVerified?: boolean
   open(options?: OpenBlobOptions): Promise<AsyncIterable<Uint8Array>>
 }
 
@@ -33,8 +52,8 @@ export interface PutBlobOptions extends OperationOptions {
 /** Options of {@link ImageStore.putManifest}. */
 export interface PutManifestOptions extends OperationOptions {
   readonly mediaType: string
-  /** The name that it gets; without one it is known by its digest alone. */
-  readonly reference?: string
+  /** The name that it gets, or several; without one it is known by its digest alone. */
+  readonly reference?: string | readonly string[]
 }
 
 /** Options of {@link ImageStore.referrers}. */
@@ -54,6 +73,8 @@ export interface ReferrersOptions extends OperationOptions {
 export interface ImageStore {
   /** For messages: `oci-archive:image.tar`, `docker://quay.io/name/image`. */
   readonly name: string
+  /** Set by the stores of registries: see {@link BlobSource.repository}. */
+  readonly repository?: RepositoryAddress
   /**
    * What a reference stands for at this moment.
    * @throws BootableError `REFERENCE_UNKNOWN`, `REFERENCE_AMBIGUOUS`
@@ -80,7 +101,13 @@ export interface ImageStore {
   putManifest(raw: Uint8Array, options: PutManifestOptions): Promise<Descriptor>
   /** Every name that `resolve` knows. */
   tags?(options?: OperationOptions): AsyncIterable<string>
-  /** Manifests whose `subject` is this one. */
+  /** Manifests whose `subject` is this one, each with its `artifactType` and annotations. */
   referrers?(subject: Descriptor, options?: ReferrersOptions): AsyncIterable<Descriptor>
+  /**
+   * Forgets a name, whose manifest stays; or deletes the manifest that a digest or descriptor stands for,
+   * with every name that it had. Blobs stay.
+   * @throws BootableError `REFERENCE_UNKNOWN`, `MANIFEST_UNKNOWN`
+   */
+  delete?(target: Descriptor | string, options?: OperationOptions): Promise<void>
   close?(): Promise<void>
 }

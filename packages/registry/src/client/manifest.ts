@@ -74,7 +74,7 @@ export async function getManifest(
     ...(mediaType !== undefined && !VAGUE.has(mediaType) && { mediaType }),
     ...expectationOf(target),
   })
-  compareDigestHeader(session, name, reference, headers, manifest)
+  compareDigestHeader(session, name, reference, headers, manifest.descriptor)
   return manifest
 }
 
@@ -100,7 +100,8 @@ function manifestRequest(
   }
 }
 
-function checkReference(reference: string): string {
+/** A tag or a digest. @throws BootableError `REFERENCE_INVALID` */
+export function checkReference(reference: string): string {
   if (isDigest(reference) || isTag(reference)) return reference
   throw new BootableError<OciErrorCode>(
     'REFERENCE_INVALID',
@@ -109,12 +110,13 @@ function checkReference(reference: string): string {
   )
 }
 
-function compareDigestHeader(
+/** Warns where a registry contradicts what the bytes hash to. */
+export function compareDigestHeader(
   session: Session,
   { host }: RepositoryName,
   reference: string,
   headers: Headers,
-  { descriptor }: Manifest,
+  descriptor: Descriptor,
 ): void {
   const said = headers.get('docker-content-digest')
   // Of another algorithm it says nothing about ours.

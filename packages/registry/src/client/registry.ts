@@ -1,13 +1,15 @@
 import type { OperationOptions } from '@bootable/bytes'
-import { type ImageStore, readOnly } from '@bootable/oci'
+import type { ImageStore } from '@bootable/oci'
 import { hasBlob, openBlob } from './blob.ts'
 import { getManifest, resolveManifest } from './manifest.ts'
 import { formatRepositoryName, parseRepositoryName, type RepositoryName } from './name.ts'
 import type { RegistryOptions } from './options.ts'
+import { putBlob } from './push-blob.ts'
+import { putManifest } from './push-manifest.ts'
 import { createSession, type Session } from './session.ts'
 import { listTags } from './tags.ts'
 
-/** A repository of a registry, as a place that holds images. It can be read, not written. */
+/** A repository of a registry, as a place that holds images. */
 export interface RepositoryStore extends ImageStore {
   readonly repository: RepositoryName
   tags(options?: OperationOptions): AsyncIterable<string>
@@ -60,8 +62,9 @@ function repositoryStore(
       getManifest(session, repository, target || repository.reference, options?.signal),
     openBlob: (descriptor, options) => openBlob(session, repository, descriptor, options),
     hasBlob: (descriptor, options) => hasBlob(session, repository, descriptor, options?.signal),
+    putBlob: (source, options) => putBlob(session, repository, source, options),
+    putManifest: (raw, options) => putManifest(session, repository, raw, options),
     tags: (options) => listTags(session, repository, options?.signal),
     close,
-    ...readOnly(name),
   }
 }

@@ -1,9 +1,9 @@
 import { type BootableError, portableRuntime, type Runtime } from '@bootable/bytes'
 import { type AuthorizationTarget, type Authorizer, createAuthorizer } from '../auth/authorizer.ts'
-import { type RepositoryAction, repositoryScope } from '../auth/scope.ts'
+import { ACTIONS, type RepositoryAction, repositoryScope } from '../auth/scope.ts'
 import { systemClock, unlessAborted } from '../clock.ts'
 import type { RegistryEvent } from '../events.ts'
-import { exchange } from '../http/exchange.ts'
+import { DEFAULT_TIMEOUT, exchange } from '../http/exchange.ts'
 import { responseError } from '../http/failure.ts'
 import { fetchTransport } from '../http/fetch.ts'
 import { warningsOf } from '../http/headers.ts'
@@ -17,11 +17,19 @@ import type { RegistryOptions } from './options.ts'
 
 /** One request to a repository. */
 export interface RepositoryRequest {
-  readonly method: 'GET' | 'HEAD'
-  /** Below `/v2/<repository>/`, or a whole URL that the registry gave and the policy let pass. */
+  readonly method: HttpRequest['method']
+  /**
+   * Below `/v2/<repository>/`, or below the origin where it begins with `/`, or a whole URL that the registry
+   * gave and the policy let pass.
+   */
   readonly path: string | URL
   readonly headers?: Readonly<Record<string, string>>
+  readonly body?: HttpRequest['body']
   readonly action: RepositoryAction
+  /** Scopes that the request needs instead of that of its action. */
+  readonly scope?: string
+  /** Milliseconds that the answer may take longer than others: to move what was uploaded to its place. */
+  readonly patience?: number
   /** Any other status is an error. */
   readonly expected: readonly number[]
   /** Error codes for a status that means something special here, such as 404 for a blob. */
@@ -60,10 +68,11 @@ export function createSession(options: RegistryOptions): Session {
   const origins = new Map<string, Promise<URL>>()
   const emit = (event: RegistryEvent): void => onEvent?.(event)
 
-  const send = (request: HttpRequest, signal?: AbortSignal): Promise<HttpResponse> => {
+  const send = (request: HttpRequest, signal?: AbortSignal, patience = 0): Promise<HttpResponse> => {
     // Compressing proxies would change length and digest of what is sent.
     const headers = { 'User-Agent': userAgent, 'Accept-Encoding': 'identity', ...request.headers }
-    return exchange({ ...request, headers }, { transport, timeouts, signal })
+    const response = (timeouts.response ?? DEFAULT_TIMEOUT) + patience
+    return exchange({ ...request, headers }, { transport, timeouts: { ...timeouts, response }, signal })
   }
   const authorizer: Authorizer = createAuthorizer({
     credentials: options.credentials ?? (async () => undefined),
@@ -86,19 +95,22 @@ export function createSession(options: RegistryOptions): Session {
   }
 
   async function ask(name: RepositoryName, request: RepositoryRequest): Promise<FollowedResponse> {
-    const { method, path, headers, action, expected, codes, signal } = request
+    const { method, path, headers, body, action, expected, codes, signal, patience } = request
     const origin = await unlessAborted(originOf(name.server), signal)
-    const url = typeof path === 'string' ? new URL(`/v2/${name.repository}/${path}`, origin) : path
+    const url = typeof path === 'string' ? new URL(path, new URL(`/v2/${name.repository}/`, origin)) : path
     const target: AuthorizationTarget = {
       host: name.host,
       repository: name.repository,
       key: name.credentialKey,
       origin,
-      scope: repositoryScope(name.repository, action),
+      scope: request.scope ?? repositoryScope(name.repository, ...ACTIONS[action]),
     }
+    // A `Location` may lead to another host, which has no right to what was meant for this one.
+    const isHome = url.origin === origin.origin
     const { response, isAnonymous } = await authorised(target, signal, (authorization) =>
-      followRedirects({ method, url, headers: { ...headers, ...authorization } }, (each) =>
-        send(each, signal),
+      followRedirects(
+        { method, url, headers: { ...headers, ...(isHome && authorization) }, ...(body && { body }) },
+        (each) => send(each, signal, patience),
       ),
     )
     for (const message of warningsOf(response.headers)) {

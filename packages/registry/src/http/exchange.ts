@@ -1,13 +1,16 @@
 import { BootableError } from '@bootable/bytes'
 import { registryError } from '../errors.ts'
 import { redactUrl } from './redact.ts'
-import type { HttpRequest, HttpResponse, Transport } from './transport.ts'
+import type { HttpRequest, HttpResponse, RequestBody, Transport } from './transport.ts'
+
+/** Milliseconds. */
+export const DEFAULT_TIMEOUT = 30_000
 
 /** How long to wait for a server that says nothing, in milliseconds. */
 export interface Timeouts {
   /** For status and headers, the connection included. @defaultValue 30 000 */
   readonly response?: number
-  /** Between two pieces of a body. There is no limit on the whole. @defaultValue 30 000 */
+  /** Between two pieces of a body, in both directions. There is no limit on the whole. @defaultValue 30 000 */
   readonly idle?: number
 }
 
@@ -27,16 +30,54 @@ export async function exchange(request: HttpRequest, options: ExchangeOptions): 
   const { transport, timeouts = {}, signal } = options
   const watch = createWatch(request, signal)
   try {
-    const sent = transport.send(request, { signal: watch.signal })
-    const response = await watch.guard(sent, timeouts.response ?? 30_000, 'no answer')
+    const { response: patience = DEFAULT_TIMEOUT, idle = DEFAULT_TIMEOUT } = timeouts
+    const { body } = request
+    const isStream = body && !(body instanceof Uint8Array)
+    const watched = isStream ? { ...request, body: watchBody(body, watch, idle, patience) } : request
+    const sent = transport.send(watched, { signal: watch.signal })
+    const response = await watch.guard(sent, patience, 'no answer')
+    watch.answered()
     const cancel = (): Promise<void> => {
       watch.release()
       return response.cancel()
     }
-    return { ...response, body: guardBody(response, watch, timeouts.idle ?? 30_000), cancel }
+    return { ...response, body: guardBody(response, watch, idle), cancel }
   } catch (error) {
     watch.release()
     throw error
+  }
+}
+
+/**
+ * A body on whose way the server must not fall silent. While the next piece of it is being made the server
+ * is not to blame; when it has all of it, it gets the time for an answer.
+ */
+function watchBody({ size, open }: RequestBody, watch: Watch, idle: number, patience: number): RequestBody {
+  const fail = (error: unknown): never => {
+    // What the source says is not the fault of the network, which is what a transport would make of it.
+    watch.abort(error)
+    throw error
+  }
+  async function* watched(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      for await (const chunk of chunks) {
+        watch.expect(idle, 'the upload stopped')
+        yield chunk
+        watch.pause()
+      }
+    } catch (error) {
+      fail(error)
+    }
+    watch.expect(patience, 'no answer')
+  }
+  return {
+    size,
+    async open() {
+      // After the transport was asked, so that its time has begun.
+      await Promise.resolve()
+      watch.pause()
+      return watched(await open().catch(fail))
+    },
   }
 }
 
@@ -67,7 +108,13 @@ interface Watch {
   readonly signal: AbortSignal
   /** Waits for one step, but no longer than `milliseconds`. */
   guard<T>(step: Promise<T>, milliseconds: number, silence: string): Promise<T>
-  abort(): void
+  /** Until the answer is there: gives the server this much time from now on. */
+  expect(milliseconds: number, silence: string): void
+  /** Until the answer is there: stops the time. */
+  pause(): void
+  /** The answer is there: what is left of the body of the request no longer matters. */
+  answered(): void
+  abort(reason?: unknown): void
   /** Lets go of the caller's signal. */
   release(): void
 }
@@ -79,9 +126,24 @@ function createWatch({ method, url }: HttpRequest, outer: AbortSignal | undefine
   const forward = (): void => controller.abort(outer?.reason)
   outer?.addEventListener('abort', forward, { once: true })
   const request = { method, url: redactUrl(url) }
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let isAnswered = false
+
+  const start = (milliseconds: number, silence: string): void => {
+    clearTimeout(timer)
+    timer = setTimeout(() => {
+      const message = `${method} ${request.url}: ${silence} for ${milliseconds} ms`
+      controller.abort(registryError('TIMEOUT', message, { ...request, retryable: true }))
+    }, milliseconds)
+  }
 
   return {
     signal,
+    expect: (milliseconds, silence) => isAnswered || signal.aborted || start(milliseconds, silence),
+    pause: () => isAnswered || clearTimeout(timer),
+    answered() {
+      isAnswered = true
+    },
     guard(step, milliseconds, silence) {
       return new Promise((resolve, reject) => {
         const interrupted = (): void => settle(() => reject(signal.reason))
@@ -90,10 +152,7 @@ function createWatch({ method, url }: HttpRequest, outer: AbortSignal | undefine
           signal.removeEventListener('abort', interrupted)
           finish()
         }
-        const timer = setTimeout(() => {
-          const message = `${method} ${request.url}: ${silence} for ${milliseconds} ms`
-          controller.abort(registryError('TIMEOUT', message, { ...request, retryable: true }))
-        }, milliseconds)
+        start(milliseconds, silence)
         if (signal.aborted) interrupted()
         else signal.addEventListener('abort', interrupted, { once: true })
         step.then(
@@ -102,7 +161,7 @@ function createWatch({ method, url }: HttpRequest, outer: AbortSignal | undefine
         )
       })
     },
-    abort: () => controller.abort(),
+    abort: (reason) => controller.abort(reason),
     release: () => outer?.removeEventListener('abort', forward),
   }
 }

@@ -1,4 +1,4 @@
-import type { Transport } from './transport.ts'
+import type { HttpRequest, Transport } from './transport.ts'
 
 /** Options of {@link fetchTransport}. */
 export interface FetchTransportOptions {
@@ -13,9 +13,7 @@ export function fetchTransport(options: FetchTransportOptions = {}): Transport {
     async send({ method, url, headers, body }, { signal }) {
       const response = await fetch(url, {
         method,
-        headers: { ...headers },
-        // TypeScript's web library wants to know that the buffer is not shared; both kinds can be sent.
-        ...(body && { body: body as Uint8Array<ArrayBuffer> }),
+        ...(await withBody(headers, body)),
         redirect: 'manual',
         credentials: 'omit',
         cache: 'no-store',
@@ -33,6 +31,42 @@ export function fetchTransport(options: FetchTransportOptions = {}): Transport {
       }
     },
   }
+}
+
+/**
+ * A stream without an explicit length would be sent in chunks, which registries refuse. (Browsers do not
+ * let a page set that header, and send streams over HTTP/2 alone.)
+ */
+async function withBody(
+  headers: HttpRequest['headers'],
+  body: HttpRequest['body'],
+): Promise<RequestInit & { readonly duplex?: 'half' }> {
+  if (!body) return { headers: { ...headers } }
+  // TypeScript's web library wants to know that the buffer is not shared; both kinds can be sent.
+  if (body instanceof Uint8Array) return { headers: { ...headers }, body: body as Uint8Array<ArrayBuffer> }
+  return {
+    headers: { ...headers, 'Content-Length': String(body.size) },
+    body: streamOf(await body.open()),
+    duplex: 'half',
+  }
+}
+
+/** Not every engine has `ReadableStream.from`. */
+function streamOf(chunks: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const iterator = chunks[Symbol.asyncIterator]()
+  return new ReadableStream<Uint8Array<ArrayBuffer>>(
+    {
+      async pull(controller) {
+        const { done, value } = await iterator.next()
+        if (done) controller.close()
+        else controller.enqueue(value as Uint8Array<ArrayBuffer>)
+      },
+      async cancel() {
+        await iterator.return?.()
+      },
+    },
+    { highWaterMark: 0 },
+  )
 }
 
 /** Not every engine can iterate over a stream itself. There is none in the answer to HEAD. */

@@ -25,6 +25,20 @@ export function checkRedirect(location: string, from: URL): URL {
   return target
 }
 
+/**
+ * Checks the `Location` at which an upload goes on: as a redirect, but for one thing. Registries behind a
+ * proxy that ends TLS name themselves with http (distribution without `X-Forwarded-Proto`); what leads to the
+ * same host stays with the origin that was spoken to.
+ * @throws BootableError `POLICY`, `PROTOCOL`
+ */
+export function checkUploadLocation(location: string, from: URL): URL {
+  const target = parse(location, from, 'Location')
+  if (from.protocol === 'https:' && target.protocol === 'http:' && target.hostname === from.hostname) {
+    return checkRedirect(`${from.origin}${target.pathname}${target.search}`, from)
+  }
+  return checkRedirect(location, from)
+}
+
 /** Checks the `realm` of a bearer challenge before anything is sent there. @throws BootableError `POLICY` */
 export function checkRealm(realm: string, registry: URL): URL {
   const target = parse(realm, undefined, 'token realm')

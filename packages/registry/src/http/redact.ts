@@ -1,5 +1,16 @@
 /** Query parameters that registries define and that hold nothing secret. */
-const HARMLESS = new Set(['n', 'last', 'service', 'scope', 'ns', 'artifactType'])
+const HARMLESS = new Set([
+  'n',
+  'last',
+  'service',
+  'scope',
+  'ns',
+  'artifactType',
+  'mount',
+  'from',
+  'digest',
+  'digest-algorithm',
+])
 const MASK = '***'
 const MAX_TEXT = 500
 

@@ -11,8 +11,12 @@ export interface FollowedResponse extends HttpResponse {
   readonly url: URL
 }
 
+/** Redirects that keep method and body: RFC 9110, 15.4.8 and 15.4.9. */
+const REPEATING = new Set([307, 308])
+
 /**
- * Sends a GET or HEAD and follows redirects by hand.
+ * Sends a request and follows redirects by hand; a body is opened again for each, and goes only along those
+ * that keep the method. (Node's `fetch` cannot send one twice.)
  *
  * `Authorization` stays with the origin (scheme, host, port) that it was made for, as distribution-spec
  * demands: storage hosts answer 400 when they get it beside a signed URL, and it is none of their business.
@@ -28,6 +32,17 @@ export async function followRedirects(
     const location = response.headers.get('location')
     if (!REDIRECT.has(response.status) || location === null) return { ...response, url: current.url }
     await response.cancel()
+    if (request.method !== 'GET' && request.method !== 'HEAD' && !REPEATING.has(response.status)) {
+      throw registryError(
+        'PROTOCOL',
+        `a redirect with ${response.status} would turn ${request.method} into GET`,
+        {
+          method: request.method,
+          url: redactUrl(current.url),
+          status: response.status,
+        },
+      )
+    }
     const url = checkRedirect(location, current.url)
     const isSame = url.origin === current.url.origin
     current = { ...current, url, headers: isSame ? current.headers : withoutAuthorization(current.headers) }

@@ -1,9 +1,19 @@
-/** One HTTP request. Everything about it is decided by the caller; a transport adds nothing. */
+/** A body that is sent while it is made. It can be opened again: a request may have to be repeated. */
+export interface RequestBody {
+  /** Bytes, which the header `Content-Length` promises. */
+  readonly size: number
+  open(): Promise<AsyncIterable<Uint8Array>>
+}
+
+/**
+ * One HTTP request. Everything about it is decided by the caller; a transport adds nothing but
+ * `Content-Length`, which it takes from the body.
+ */
 export interface HttpRequest {
-  readonly method: 'GET' | 'HEAD' | 'POST'
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly url: URL
   readonly headers: Readonly<Record<string, string>>
-  readonly body?: Uint8Array
+  readonly body?: Uint8Array | RequestBody
 }
 
 /** The answer to an {@link HttpRequest}: status and headers are there, the body is still coming. */
@@ -28,7 +38,10 @@ export interface HttpResponse {
  * knows no credentials; the client does all of that under its own rules.
  */
 export interface Transport {
-  /** Rejects when there is no answer. The signal also ends the body, with its reason. */
+  /**
+   * Rejects when there is no answer. The signal also ends the body, with its reason. A server may answer
+   * before it has taken the whole body of the request: that is the answer, and the rest is not sent.
+   */
   send(request: HttpRequest, options: { readonly signal: AbortSignal }): Promise<HttpResponse>
   /** Closes idle connections. */
   close?(): Promise<void>

@@ -1,6 +1,7 @@
 import * as http from 'node:http'
 import * as https from 'node:https'
-import type { HttpResponse, Transport } from '../http/transport.ts'
+import type { HttpRequest, HttpResponse, Transport } from '../http/transport.ts'
+import { sendBody } from './send-body.ts'
 
 /** Options of {@link nodeTransport}. */
 export interface NodeTransportOptions {
@@ -22,13 +23,15 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport {
   const secure = new https.Agent(common)
 
   return {
-    send({ method, url, headers, body }, { signal }) {
+    async send({ method, url, headers, body }, { signal }) {
       const isSecure = url.protocol === 'https:'
+      // Before there is a connection, which would wait and might die while the source is slow.
+      const chunks = body && !(body instanceof Uint8Array) ? await body.open() : undefined
       return new Promise<HttpResponse>((resolve, reject) => {
         signal.throwIfAborted()
         const request = (isSecure ? https : http).request(url, {
           method,
-          headers: { ...headers, ...(body && { 'Content-Length': body.length }) },
+          headers: { ...headers, ...(body && { 'Content-Length': lengthOf(body) }) },
           agent: isSecure ? secure : plain,
         })
         // Not by Node's own `signal`: that destroys the socket even when it is already another request's.
@@ -37,6 +40,8 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport {
         request.on('error', reject)
         request.on('response', (message) => {
           end = () => message.destroy()
+          // What is left of a body that was answered early is not sent, so nothing can follow it.
+          message.once('close', () => request.writableFinished || request.destroy())
           try {
             resolve(responseOf(message, method))
           } catch (error) {
@@ -45,7 +50,8 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport {
             reject(error)
           }
         })
-        request.end(body)
+        if (chunks) sendBody(request, chunks, lengthOf(body)).catch(reject)
+        else request.end(body)
       })
     },
     async close() {
@@ -53,6 +59,10 @@ export function nodeTransport(options: NodeTransportOptions = {}): Transport {
       secure.destroy()
     },
   }
+}
+
+function lengthOf(body: HttpRequest['body']): number {
+  return body instanceof Uint8Array ? body.length : (body?.size ?? 0)
 }
 
 function responseOf(message: http.IncomingMessage, method: string): HttpResponse {

@@ -1,0 +1,156 @@
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { collect, memorySource, type ProgressEvent } from '@bootable/bytes'
+import { blobOf, copyImage, type Image, type ImageStore, openImage } from '@bootable/oci'
+import { openLayout } from '@bootable/oci/node'
+import {
+  fetchTransport,
+  openRegistry,
+  passwordFor,
+  type RegistryOptions,
+  type RepositoryStore,
+  registryStore,
+} from '@bootable/registry'
+import { nodeRegistryOptions } from '@bootable/registry/node'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type DockerRegistry, startDockerRegistry } from '../../tooling/docker-registry.ts'
+import { tarOf, writeLayout } from '../../tooling/images.ts'
+import { oracle, runOk, temporaryFolder } from '../../tooling/oracles.ts'
+import { startTokenServer, type TokenServer } from '../../tooling/token-server.ts'
+
+const USER = { username: 'tester', password: 's3cret-pass', refreshToken: 'identity-of-tester' }
+const CREDENTIALS = `${USER.username}:${USER.password}`
+
+oracle(['docker-registry', 'skopeo'], () => {
+  const folder = temporaryFolder()
+  const layout = join(folder, 'layout')
+  let local: ImageStore
+  let image: Image
+
+  beforeAll(async () => {
+    const layers = [1, 70_000, 20_000_001].map((size) => ({
+      tar: tarOf([{ name: 'file', data: randomBytes(size) }]),
+    }))
+    writeLayout(layout, { layers })
+    local = await openLayout(layout)
+    image = await openImage(local, 'latest')
+  })
+
+  const open = (host: string, name: string, options: RegistryOptions = {}): RepositoryStore =>
+    registryStore(`docker://${host}/${name}`, { ...nodeRegistryOptions(), ...options })
+
+  /** skopeo pulls it: it hashes everything on its way, and the digest of the manifest has to be ours. */
+  async function expectPulled(host: string, name: string, ...options: string[]): Promise<void> {
+    const copy = join(folder, `copy-${randomBytes(4).toString('hex')}`)
+    const insecure = ['--insecure-policy', 'copy', '--quiet', '--src-tls-verify=false']
+    await runOk('skopeo', [...insecure, ...options, `docker://${host}/${name}`, `oci:${copy}:x`])
+    const { digest } = await (await openLayout(copy)).resolve('x')
+    expect(digest).toBe(image.manifest.descriptor.digest)
+  }
+
+  describe.each([
+    ['absolute', false],
+    ['relative', true],
+  ])('open to everybody, Location %s', (_, relativeUrls) => {
+    let registry: DockerRegistry
+    beforeAll(async () => {
+      registry = await startDockerRegistry({ relativeUrls })
+    })
+    afterAll(() => registry?.close())
+
+    test.each([
+      ['node:http', {}],
+      ['fetch', { transport: fetchTransport() }],
+    ])('skopeo pulls what was pushed over %s', async (via, options) => {
+      const name = `lab/${via.replace(':', '-')}`
+      const target = open(registry.host, name, options)
+      const pushed = await copyImage(image, target, 'one')
+      expect(pushed.digest).toBe(image.manifest.descriptor.digest)
+      await expectPulled(registry.host, `${name}:one`)
+
+      // Once more: nothing moves.
+      const events: ProgressEvent[] = []
+      await copyImage(image, target, 'two', { onProgress: (event) => events.push(event) })
+      expect(new Set(events.map(({ type }) => type))).toEqual(new Set(['skip']))
+      await target.close()
+    })
+
+    test.each([0, 1, 9_000_000, 30_000_000])(
+      'a stream of %i bytes whose digest nobody knows',
+      async (size) => {
+        const target = open(registry.host, 'lab/stream')
+        const bytes = randomBytes(size)
+        const descriptor = await target.putBlob({ open: blobOf(memorySource(bytes)).open })
+        expect(descriptor.size).toBe(size)
+        const back = await collect(await target.openBlob(descriptor))
+        expect(Buffer.from(back).equals(bytes)).toBe(true)
+        await target.close()
+      },
+    )
+
+    test('from one repository to another the blobs are mounted', async () => {
+      const registryClient = openRegistry(nodeRegistryOptions())
+      const source = registryClient.repository(`${registry.host}/lab/origin`)
+      await copyImage(image, source, 'one')
+      const target = registryClient.repository(`${registry.host}/lab/mounted`)
+      const events: ProgressEvent[] = []
+      const onProgress = (event: ProgressEvent): unknown => events.push(event)
+      await copyImage({ store: source, reference: 'one' }, target, 'one', { onProgress })
+      expect(events.length).toBe(4)
+      expect(events.every((event) => event.type === 'skip' && event.label.endsWith(', mounted'))).toBe(true)
+      await expectPulled(registry.host, 'lab/mounted:one')
+      await registryClient.close()
+    })
+  })
+
+  oracle('htpasswd', () => {
+    let registry: DockerRegistry
+    beforeAll(async () => {
+      registry = await startDockerRegistry({ auth: { type: 'htpasswd', ...USER } })
+    })
+    afterAll(() => registry?.close())
+
+    test('with user and password', async () => {
+      const credentials = passwordFor(registry.host, USER.username, USER.password)
+      const target = open(registry.host, 'lab/image', { credentials })
+      await copyImage(image, target, 'one')
+      await expectPulled(registry.host, 'lab/image:one', '--src-creds', CREDENTIALS)
+      await target.close()
+    })
+  })
+
+  oracle('openssl', () => {
+    let registry: DockerRegistry
+    let tokens: TokenServer
+    beforeAll(async () => {
+      tokens = await startTokenServer(folder, USER)
+      registry = await startDockerRegistry({ auth: { type: 'token', ...tokens } })
+    })
+    afterAll(async () => {
+      await registry?.close()
+      await tokens?.close()
+    })
+
+    test('one token serves the whole push, another one the mounts', async () => {
+      const credentials = passwordFor(registry.host, USER.username, USER.password)
+      const client = openRegistry({ ...nodeRegistryOptions(), credentials })
+      const source = client.repository(`${registry.host}/lab/image`)
+      await copyImage(image, source, 'one')
+      expect(tokens.asked).toEqual(['GET tester repository:lab/image:pull,push'])
+      tokens.asked.length = 0
+      const target = client.repository(`${registry.host}/lab/other`)
+      const events: ProgressEvent[] = []
+      await copyImage({ store: source, reference: 'one' }, target, 'one', {
+        onProgress: (event) => events.push(event),
+      })
+      expect(events.every((event) => event.type === 'skip')).toBe(true)
+      expect(tokens.asked.sort()).toEqual([
+        'GET tester repository:lab/image:pull',
+        'GET tester repository:lab/other:pull,push',
+        'GET tester repository:lab/other:pull,push repository:lab/image:pull',
+      ])
+      await expectPulled(registry.host, 'lab/other:one', '--src-creds', CREDENTIALS)
+      await client.close()
+    })
+  })
+})
