@@ -1,4 +1,4 @@
-const COMMANDS = ['build', 'plan', 'inspect', 'convert', 'check-update', 'version', 'help']
+const COMMANDS = ['build', 'plan', 'inspect', 'convert', 'check-update', 'image', 'version', 'help']
 
 /** Flags without a value that bootc-image-builder also takes as `--flag=true`, in any spelling of Go's. */
 const SWITCH = /^--(use-librepo|local|in-vm|tls-verify|no-default-kernel-args|secure-boot|verbose)(?:=(.*))?$/

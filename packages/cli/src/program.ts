@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { buildCommand } from './commands/build.ts'
 import { checkUpdateCommand } from './commands/check-update.ts'
 import { convertCommand } from './commands/convert.ts'
+import { imageCommand } from './commands/image.ts'
 import { inspectCommand } from './commands/inspect.ts'
 import { planCommand } from './commands/plan.ts'
 import { version } from './version.ts'
@@ -23,6 +24,7 @@ export function createProgram(signal: AbortSignal, setStatus: (status: number) =
     planCommand(signal),
     inspectCommand(signal),
     convertCommand(signal),
+    imageCommand(signal),
     checkUpdateCommand(signal, setStatus),
   ]
   for (const command of commands) {

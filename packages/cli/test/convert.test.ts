@@ -146,8 +146,8 @@ describe('bootable convert', () => {
     ['a folder', () => [folder, at('a.raw')], /is a folder/],
     [
       'a place that is not written',
-      () => ['--type', 'artifact', at('out/image/disk.raw'), 'docker://x/y'],
-      /not to docker/,
+      () => ['--type', 'artifact', at('out/image/disk.raw'), 'docker-archive:x.tar'],
+      /not put into a docker-archive/,
     ],
     ['an image without a disk', () => [`oci:${at('image')}`, at('a.raw')], /carries no disk/],
   ])('refuses %s', async (_, args, says) => {
@@ -188,7 +188,8 @@ describe('bootable build', () => {
     [['--type', 'iso'], /installers/],
     [['--type', 'qcow2,raw'], /several times/],
     [['--destination', 'oci:x'], /0 are made/],
-    [['--type', 'containerdisk', '--destination', 'docker://localhost/x'], /not to docker/],
+    [['--type', 'containerdisk', '--destination', 'docker-archive:x'], /not put into a docker-archive/],
+    [['--type', 'containerdisk', '--destination', 'docker://localhost/UPPER'], /lower case/],
   ])('refuses %j before it reads the image', async (flags, says) => {
     const { status, stderr } = await run('build', ...flags, 'oci:nowhere')
     expect(status).toBe(EXIT.failure)

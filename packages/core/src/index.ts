@@ -60,6 +60,7 @@ export {
 } from './inspect/disk.ts'
 export * from './inspect/disk-system.ts'
 export * from './inspect/image.ts'
+export * from './inspect/manifest.ts'
 export * from './inspect/system.ts'
 export * from './output-types.ts'
 export * from './pipeline/build.ts'

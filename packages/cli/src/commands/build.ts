@@ -41,7 +41,7 @@ export function buildCommand(signal: AbortSignal): Command {
     .option('--output <folder>', 'folder below which the disks appear', '.')
     .option(
       '--destination <address>',
-      'where a containerdisk or artifact goes: oci:folder:name, oci-archive:file',
+      'where a containerdisk or artifact goes: docker://host/name:tag, oci:folder:name, oci-archive:file',
     )
     .addOption(qcow2CompressionOption())
     .addOption(

@@ -16,7 +16,10 @@ export function convertCommand(signal: AbortSignal): Command {
   return new Command('convert')
     .description('write a disk in another format')
     .argument('<input>', 'a disk file of any format, also compressed; a containerdisk or artifact')
-    .argument('<output>', 'a file; oci:folder:name or oci-archive:file for a containerdisk or artifact')
+    .argument(
+      '<output>',
+      'a file; for a containerdisk or artifact docker://…, oci:folder:name or oci-archive:file',
+    )
     .option('--type <type>', `what to write: ${TYPES}; else the ending of the file says it`)
     .addOption(qcow2CompressionOption())
     .option('--arch <name>', 'architecture of the machine, which a containerdisk says, such as arm64')

@@ -36,7 +36,7 @@ export interface BuildDiskFilesOptions extends FileMachineOptions {
   /** The folder below which `qcow2/disk.qcow2`, `image/disk.raw` … appear. @defaultValue `.` */
   readonly output?: string
   /**
-   * Where the only image of `types` goes: `oci:folder:name`, `oci-archive:file`.
+   * Where the only image of `types` goes: `docker://host/name:tag`, `oci:folder:name`, `oci-archive:file`.
    * @defaultValue `containerdisk/disk.oci.tar` or `artifact/disk.oci.tar` below `output`
    */
   readonly destination?: string
@@ -67,7 +67,7 @@ export async function buildDiskFiles(options: BuildDiskFilesOptions): Promise<Bu
     output,
     types.filter((type) => !isImageOutputType(type)),
   )
-  const images = folderImageOutputs(output, types, destination)
+  const images = folderImageOutputs(output, types, destination, rest)
   const machine = await withMachineOptions(rest, (machineOptions) =>
     buildDisk({
       ...machineOptions,

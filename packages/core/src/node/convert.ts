@@ -51,7 +51,7 @@ export async function convertDiskFile(
 ): Promise<ConvertedDisk> {
   const type = options.type ?? typeOfName(output)
   const exports = isImageOutputType(type)
-    ? { outputs: [], images: [imageOutput(type, output)] }
+    ? { outputs: [], images: [imageOutput(type, output, options)] }
     : { outputs: [fileOutput(findOutputType(type).type, output)] }
   const { signal, onProgress, clock, qcow2Compression, applianceFirmware, architecture } = options
   const opened = await openDiskPath(input, options)

@@ -1,9 +1,6 @@
-import { rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BootableError } from '@bootable/bytes'
-import { createOutputFile, nodeRuntime } from '@bootable/bytes/node'
-import { copyImage } from '@bootable/oci'
-import { createLayout, writeOciArchive } from '@bootable/oci/node'
+import { createOutputFile } from '@bootable/bytes/node'
 import type { CoreErrorCode } from '../errors.ts'
 import {
   findOutputType,
@@ -14,7 +11,7 @@ import {
   outputFileName,
 } from '../output-types.ts'
 import type { DiskOutput, ImageOutput, PendingOutput } from '../pipeline/output.ts'
-import { type ImageSource, parseImageSource } from '../source.ts'
+import { type ImageTargetOptions, imageTarget } from './image-target.ts'
 
 /** An artifact in a file. The name appears when it is whole; folders are made. */
 export function fileOutput(type: OutputType, path: string): DiskOutput {
@@ -53,7 +50,7 @@ export function folderOutputs(folder: string, types: readonly string[]): NamedOu
 /** An image output with its address. */
 export interface NamedImageOutput {
   readonly types: readonly ImageOutputType[]
-  /** `oci:folder:name` or `oci-archive:file:name`. */
+  /** Such as `oci-archive:file:name`. */
   readonly path: string
   readonly output: ImageOutput
 }
@@ -70,6 +67,7 @@ export function folderImageOutputs(
   folder: string,
   types: readonly string[],
   destination?: string,
+  options: ImageTargetOptions = {},
 ): NamedImageOutput[] {
   const wanted = [...new Set(types.filter(isImageOutputType))]
   if (destination !== undefined && wanted.length !== 1) {
@@ -81,57 +79,33 @@ export function folderImageOutputs(
   }
   return wanted.map((type) => {
     const path = destination ?? `oci-archive:${join(folder, type, 'disk.oci.tar')}`
-    return { types: [type], path, output: imageOutput(type, path) }
+    return { types: [type], path, output: imageOutput(type, path, options) }
   })
 }
 
 /**
- * A place for an image by its address: `oci:folder[:name]`, which may hold others, or
- * `oci-archive:file[:name]`.
+ * A place for an image that carries the disk; a registry among them.
  *
+ * @param destination as `imageTarget` reads it
  * @throws BootableError `SOURCE_INVALID`, `SOURCE_UNSUPPORTED`
  */
-export function imageOutput(type: ImageOutputType, destination: string): ImageOutput {
-  const target = parseImageSource(destination)
-  if (target.transport === 'oci') return { type, put: (image) => putIntoLayout(image, target) }
-  if (target.transport === 'oci-archive') return { type, put: (image) => putIntoArchive(image, target) }
-  throw new BootableError<CoreErrorCode>(
-    'SOURCE_UNSUPPORTED',
-    `${destination}: images are written to oci: and oci-archive:, not to ${target.transport}`,
-    {
-      details: { source: destination, transport: target.transport },
-      hint: 'write an oci-archive and copy it, for instance with "skopeo copy oci-archive:disk.oci.tar docker://…"',
-    },
-  )
-}
-
-type FileTarget = Extract<ImageSource, { readonly path: string }>
-type Put = ImageOutput['put']
-
-async function putIntoLayout(
-  image: Parameters<Put>[0],
-  { path, reference }: FileTarget,
-): Promise<() => Promise<void>> {
-  const isNew = (await stat(path).catch(() => undefined)) === undefined
-  const undo = async (): Promise<void> => {
-    if (isNew) await rm(path, { recursive: true, force: true })
+export function imageOutput(
+  type: ImageOutputType,
+  destination: string,
+  options: ImageTargetOptions = {},
+): ImageOutput {
+  const target = imageTarget(destination, options)
+  if (target.transport === 'docker-archive') {
+    throw new BootableError<CoreErrorCode>(
+      'SOURCE_UNSUPPORTED',
+      `${destination}: an image that carries a disk is not put into a docker-archive`,
+      {
+        details: { source: destination, transport: target.transport },
+        hint: 'write an oci-archive, an OCI layout or to a registry',
+      },
+    )
   }
-  try {
-    const layout = await createLayout(path, { runtime: nodeRuntime })
-    await copyImage(image, layout, reference)
-  } catch (error) {
-    await undo()
-    throw error
-  }
-  return undo
-}
-
-async function putIntoArchive(
-  image: Parameters<Put>[0],
-  { path, reference }: FileTarget,
-): Promise<() => Promise<void>> {
-  await writeOciArchive(path, [{ source: image, name: reference }])
-  return () => rm(path, { force: true })
+  return { type, put: async (image) => (await target.put(image)).undo }
 }
 
 /** A file beside the outputs that nobody keeps. */

@@ -1,0 +1,76 @@
+import {
+  type CopyImageOptions,
+  type Descriptor,
+  formatReference,
+  isDigest,
+  openImage,
+  parseReference,
+} from '@bootable/oci'
+import { formatImageSource, type ImageSource, parseImageSource, storeReference } from '../source.ts'
+import { imageTarget } from './image-target.ts'
+import { type OpenImageSourceOptions, openStoreOf } from './open-image.ts'
+
+/** Options of {@link copyImageFiles}. */
+export interface CopyImageFilesOptions extends CopyImageOptions, OpenImageSourceOptions {
+  /**
+   * The name in the target where its address has none.
+   * @defaultValue the tag of the source; in a docker-archive the whole name, as Docker wants it
+   */
+  readonly name?: string
+  /**
+   * One image: the one for `platform`, or the one that `openImage` takes without it.
+   * @defaultValue whether there is a `platform`; else everything that the name stands for goes over
+   */
+  readonly single?: boolean
+}
+
+/** An image that was copied. */
+export interface CopiedImage {
+  /** Whole addresses. */
+  readonly source: string
+  readonly target: string
+  /** What stands in the target now. */
+  readonly descriptor: Descriptor
+}
+
+/**
+ * Copies an image from one address to another, bytes as they are, so that digests stay: between registries,
+ * layouts and archives.
+ *
+ * @param from as `openImageSource` reads it
+ * @param to as `imageTarget` reads it
+ * @throws BootableError of the addresses, the stores and the image
+ */
+export async function copyImageFiles(
+  from: string,
+  to: string,
+  options: CopyImageFilesOptions = {},
+): Promise<CopiedImage> {
+  const { platform, name, registry, single = platform !== undefined, ...copying } = options
+  const { store, source } = await openStoreOf(from, options)
+  try {
+    const known = name ?? nameIn(parseImageSource(to).transport, source)
+    const target = imageTarget(to, {
+      ...(registry && { registry }),
+      ...(known !== undefined && { name: known }),
+    })
+    const reference = storeReference(source)
+    const one = single || target.transport === 'docker-archive'
+    const subject = one ? await openImage(store, reference, options) : { store, reference }
+    const { descriptor } = await target.put(subject, copying)
+    return { source: formatImageSource(source), target: target.address, descriptor }
+  } finally {
+    await store.close?.()
+  }
+}
+
+function nameIn(transport: ImageSource['transport'], source: ImageSource): string | undefined {
+  if (source.transport !== 'docker') return isDigest(source.reference) ? undefined : source.reference
+  const {
+    digest,
+    tag = digest === undefined ? 'latest' : undefined,
+    ...name
+  } = parseReference(source.reference)
+  if (transport !== 'docker-archive' || tag === undefined) return tag
+  return formatReference({ ...name, tag })
+}

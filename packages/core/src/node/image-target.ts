@@ -1,0 +1,141 @@
+import { rm, stat } from 'node:fs/promises'
+import { BootableError } from '@bootable/bytes'
+import { nodeRuntime } from '@bootable/bytes/node'
+import { type CopyImageOptions, copyImage, type Descriptor, type Image, type ImageStore } from '@bootable/oci'
+import { createLayout, writeDockerArchive, writeOciArchive } from '@bootable/oci/node'
+import { parseRepositoryName, registryStore } from '@bootable/registry'
+import { nodeRegistryOptions } from '@bootable/registry/node'
+import type { CoreErrorCode } from '../errors.ts'
+import { formatImageSource, type ImageSource, parseImageSource } from '../source.ts'
+import type { OpenImageSourceOptions } from './open-image.ts'
+
+/** What is put into a target: one image that was opened, or whatever a reference stands for. */
+export type PutSource = Image | { readonly store: ImageStore; readonly reference: string }
+
+/** What was put into a target. */
+export interface PutImage {
+  readonly descriptor: Descriptor
+  /** Takes files away that were made for it; a registry keeps what it was sent. */
+  undo(): Promise<void>
+}
+
+/** A place for an image. */
+export interface ImageTarget {
+  /** The whole address, such as `oci-archive:image.tar:latest`. */
+  readonly address: string
+  readonly transport: ImageSource['transport']
+  /** Nothing half-made stays behind when it fails, but for blobs in a registry that nothing points at. */
+  put(source: PutSource, options?: CopyImageOptions): Promise<PutImage>
+}
+
+/** Options of {@link imageTarget}. */
+export interface ImageTargetOptions extends Pick<OpenImageSourceOptions, 'registry'> {
+  /** The name or tag where the address has none. */
+  readonly name?: string
+}
+
+/**
+ * A place for an image by its address: `docker://host/name:tag`, `oci:folder[:name]`, which may hold others,
+ * `oci-archive:file[:name]` or `docker-archive:file[:name:tag]`, which hold one image.
+ *
+ * @throws BootableError `SOURCE_INVALID`, `SOURCE_UNSUPPORTED`, `REFERENCE_INVALID`
+ */
+export function imageTarget(address: string, options: ImageTargetOptions = {}): ImageTarget {
+  const target = withName(parseImageSource(address), options.name)
+  // What is no name is told now, not when there is something to send.
+  if (target.transport === 'docker') parseRepositoryName(target.reference)
+  return {
+    address: formatImageSource(target),
+    transport: target.transport,
+    put: (source, copying = {}) => putInto(target, source, copying, options),
+  }
+}
+
+function putInto(
+  target: ImageSource,
+  source: PutSource,
+  copying: CopyImageOptions,
+  options: ImageTargetOptions,
+): Promise<PutImage> {
+  switch (target.transport) {
+    case 'docker':
+      return intoRegistry(source, target.reference, copying, options)
+    case 'oci':
+      return intoLayout(source, target, copying)
+    case 'oci-archive':
+      return intoOciArchive(source, target, copying)
+    case 'docker-archive':
+      return intoDockerArchive(source, target, copying)
+  }
+}
+
+type FileTarget = Extract<ImageSource, { readonly path: string }>
+
+function withName(target: ImageSource, name: string | undefined): ImageSource {
+  if (target.transport === 'docker' || target.reference !== '' || name === undefined) return target
+  return { ...target, reference: name }
+}
+
+async function intoRegistry(
+  source: PutSource,
+  reference: string,
+  copying: CopyImageOptions,
+  { registry }: ImageTargetOptions,
+): Promise<PutImage> {
+  const store = registryStore(reference, { ...nodeRegistryOptions(), ...registry })
+  try {
+    const descriptor = await copyImage(source, store, store.repository.reference, copying)
+    return { descriptor, undo: async () => {} }
+  } finally {
+    await store.close()
+  }
+}
+
+async function intoLayout(
+  source: PutSource,
+  { path, reference }: FileTarget,
+  copying: CopyImageOptions,
+): Promise<PutImage> {
+  const isNew = (await stat(path).catch(() => undefined)) === undefined
+  const undo = async (): Promise<void> => {
+    if (isNew) await rm(path, { recursive: true, force: true })
+  }
+  try {
+    const layout = await createLayout(path, { runtime: nodeRuntime })
+    return { descriptor: await copyImage(source, layout, reference, copying), undo }
+  } catch (error) {
+    await undo()
+    throw error
+  }
+}
+
+async function intoOciArchive(
+  source: PutSource,
+  { path, reference }: FileTarget,
+  copying: CopyImageOptions,
+): Promise<PutImage> {
+  await writeOciArchive(path, [{ source, name: reference }], copying)
+  const { descriptor } = 'manifest' in source ? source.manifest : await rootOf(source)
+  return { descriptor, undo: () => rm(path, { force: true }) }
+}
+
+function rootOf({ store, reference }: Exclude<PutSource, Image>): Promise<{ descriptor: Descriptor }> {
+  return store.getManifest(reference)
+}
+
+async function intoDockerArchive(
+  source: PutSource,
+  { path, reference }: FileTarget,
+  copying: CopyImageOptions,
+): Promise<PutImage> {
+  if (!('manifest' in source)) {
+    throw new BootableError<CoreErrorCode>(
+      'DESTINATION_INVALID',
+      `docker-archive:${path}: such an archive holds single images, not what a name stands for on all platforms`,
+      { details: { destination: `docker-archive:${path}` }, hint: 'name the platform that is wanted' },
+    )
+  }
+  const tags = reference === '' ? [] : [reference]
+  await writeDockerArchive(path, [{ image: source, tags }], { ...copying, runtime: nodeRuntime })
+  return { descriptor: source.manifest.descriptor, undo: () => rm(path, { force: true }) }
+}
