@@ -47,15 +47,17 @@ export function repositoryView(storage: Storage, name: string, runtime: Runtime)
       blobs.set(digest, bytes)
       return descriptor ?? { mediaType: 'application/octet-stream', digest, size: bytes.length }
     },
-    async putManifest(raw, { mediaType, reference = '' }) {
-      if (reference !== '' && !isTag(reference)) {
-        const details = { reference: reference.slice(0, 200) }
+    async putManifest(raw, { mediaType, reference = [] }) {
+      const names = [reference].flat().filter((each) => each !== '')
+      const wrong = names.find((each) => !isTag(each))
+      if (wrong !== undefined) {
+        const details = { reference: wrong.slice(0, 200) }
         throw registryError<'REFERENCE_INVALID'>('REFERENCE_INVALID', 'the name is not a tag', details)
       }
       const { descriptor, value } = createManifest(raw, { mediaType, runtime })
       const { digest } = descriptor
       manifests.set(digest, { raw, mediaType, digest, document: value as ManifestDocument })
-      if (reference !== '') tags.set(reference, digest)
+      for (const each of names) tags.set(each, digest)
       return descriptor
     },
   }
