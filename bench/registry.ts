@@ -2,7 +2,7 @@
 // run, against the real docker-registry:
 //   npx tsx --conditions=@bootable/source bench/registry.ts [--runs 5] [--layers 4] [--size 50] (MiB of one layer)
 // Layers are noise, which no program can compress or skip. Every pull goes to a new layout, every push to a new
-// repository.
+// registry.
 import { createHash, randomBytes } from 'node:crypto'
 import { createWriteStream, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -29,40 +29,43 @@ const source = join(folder, 'source')
 const { host, close } = await startDockerRegistry()
 let count = 0
 
-/** A folder or repository that nobody has written to yet. */
+/** A folder that nobody has written to yet. */
 const fresh = (): string => `new-${count++}`
 
 try {
   await writeImage(Number(values.layers), Number(values.size) * MiB)
-  await runOk('skopeo', ['copy', '--dest-tls-verify=false', `oci:${source}`, `docker://${host}/lab/image:1`])
+  const image = `docker://${host}/lab/image:1`
+  await runOk('skopeo', ['copy', '--dest-tls-verify=false', `oci:${source}`, image])
   const subjects: Record<string, () => Promise<Cost>> = {
-    'our pull': () =>
-      pulled((to) => measureScript('./copy-image.mjs', [`docker://${host}/lab/image:1`, `oci:${to}`])),
+    'our pull': () => pulled((to) => measureScript('./copy-image.mjs', ['pull', image, to])),
     'skopeo pull': () =>
-      pulled((to) =>
-        measure('skopeo', ['copy', '--src-tls-verify=false', `docker://${host}/lab/image:1`, `oci:${to}:1`]),
-      ),
-    'our push': () =>
-      measureScript('./copy-image.mjs', [`oci:${source}`, `docker://${host}/lab/${fresh()}:1`]),
+      pulled((to) => measure('skopeo', ['copy', '--src-tls-verify=false', image, `oci:${to}:1`])),
+    'our push': () => pushed((to) => measureScript('./copy-image.mjs', ['push', source, `docker://${to}`])),
     'skopeo push': () =>
-      measure('skopeo', [
-        'copy',
-        '--dest-tls-verify=false',
-        `oci:${source}`,
-        `docker://${host}/lab/${fresh()}:1`,
-      ]),
+      pushed((to) =>
+        measure('skopeo', ['copy', '--dest-tls-verify=false', `oci:${source}`, `docker://${to}`]),
+      ),
   }
   if (findTool('crane')) {
     subjects['crane pull'] = () =>
       pulled((to) => measure('crane', ['pull', '--insecure', '--format', 'oci', `${host}/lab/image:1`, to]))
-    subjects['crane push'] = () =>
-      measure('crane', ['push', '--insecure', source, `${host}/lab/${fresh()}:1`])
+    subjects['crane push'] = () => pushed((to) => measure('crane', ['push', '--insecure', source, to]))
   }
   const results = await measureInTurns(subjects, Number(values.runs))
   printTable(results, '× skopeo', (name) => `skopeo ${name.split(' ')[1]}`)
 } finally {
   await close()
   rmSync(folder, { recursive: true, force: true })
+}
+
+/** To a registry of its own: skopeo remembers where it has put a blob, and would mount it from there. */
+async function pushed(push: (name: string) => Promise<Cost>): Promise<Cost> {
+  const registry = await startDockerRegistry()
+  try {
+    return await push(`${registry.host}/lab/image:1`)
+  } finally {
+    await registry.close()
+  }
 }
 
 async function pulled(pull: (folder: string) => Promise<Cost>): Promise<Cost> {

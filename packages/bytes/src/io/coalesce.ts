@@ -16,6 +16,8 @@ export function createCoalescingWriter(
   capacity = 1_048_576,
 ): CoalescingWriter {
   let buffer = new Uint8Array(capacity)
+  /** Taken in turns with `buffer`: fresh memory for every write costs more than the copying. */
+  let other: Uint8Array | undefined
   let start = 0
   let length = 0
   let pending: Promise<void> | undefined
@@ -24,12 +26,14 @@ export function createCoalescingWriter(
   async function drain(): Promise<void> {
     if (length === 0) return
     const data = buffer.subarray(0, length)
-    const offset = start
-    buffer = new Uint8Array(capacity)
     length = 0
     await pending
-    pending = device.write(offset, data)
+    pending = device.write(start, data)
     pending.catch(() => {})
+    // The write before this one has ended, so its buffer is free.
+    const free = other ?? new Uint8Array(capacity)
+    other = buffer
+    buffer = free
   }
 
   async function writeSlowly(offset: number, data: Uint8Array): Promise<void> {
