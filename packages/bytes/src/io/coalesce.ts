@@ -17,7 +17,7 @@ export function createCoalescingWriter(
 ): CoalescingWriter {
   let buffer = new Uint8Array(capacity)
   /** Taken in turns with `buffer`: fresh memory for every write costs more than the copying. */
-  let other: Uint8Array | undefined
+  let other: Uint8Array<ArrayBuffer> | undefined
   let start = 0
   let length = 0
   let pending: Promise<void> | undefined

@@ -34,7 +34,7 @@ export async function gather(pieces: readonly GatherPiece[]): Promise<void> {
     if (list) list.push(resolved)
     else roots.set(resolved.root, [resolved])
   }
-  const reads: Promise<void>[] = []
+  const reads: JointRead[] = []
   for (const list of roots.values()) {
     list.sort((a, b) => a.offset - b.offset)
     for (let first = 0; first < list.length; ) {
@@ -47,11 +47,36 @@ export async function gather(pieces: readonly GatherPiece[]): Promise<void> {
         if (next.offset > end + MAX_GAP || Math.max(end, nextEnd) - start > MAX_READ) break
         end = Math.max(end, nextEnd)
       }
-      reads.push(readTogether(list.slice(first, after), start, end - start))
+      reads.push({ pieces: list.slice(first, after), start, length: end - start })
       first = after
     }
   }
-  await Promise.all(reads)
+  await inLanes(reads)
+}
+
+/** Pieces of one source that are read at once. */
+interface JointRead {
+  readonly pieces: readonly ResolvedPiece[]
+  readonly start: number
+  readonly length: number
+}
+
+/** Reads under way at once: more do not make a disk faster, and each holds a buffer. */
+const LANES = 4
+
+/** The first failure stops new reads; all that are under way have ended when it is thrown. */
+async function inLanes(reads: readonly JointRead[]): Promise<void> {
+  let next = 0
+  const lane = async (): Promise<void> => {
+    try {
+      while (next < reads.length) await readTogether(reads[next++] as JointRead)
+    } catch (error) {
+      next = reads.length
+      throw error
+    }
+  }
+  const results = await Promise.allSettled(Array.from({ length: Math.min(LANES, reads.length) }, lane))
+  for (const result of results) if (result.status === 'rejected') throw result.reason
 }
 
 function resolve({ source, offset, target }: GatherPiece): ResolvedPiece {
@@ -64,7 +89,7 @@ function resolve({ source, offset, target }: GatherPiece): ResolvedPiece {
   return { root, offset: position, target }
 }
 
-async function readTogether(pieces: ResolvedPiece[], start: number, length: number): Promise<void> {
+async function readTogether({ pieces, start, length }: JointRead): Promise<void> {
   const [only] = pieces
   if (only && pieces.length === 1) return only.root.read(only.offset, only.target)
   const scratch = idle.pop() ?? new Uint8Array(MAX_READ)
@@ -74,9 +99,8 @@ async function readTogether(pieces: ResolvedPiece[], start: number, length: numb
   for (const { offset, target } of pieces) {
     target.set(buffer.subarray(offset - start, offset - start + target.length))
   }
-  if (idle.length < MAX_IDLE) idle.push(scratch)
+  if (idle.length < LANES) idle.push(scratch)
 }
 
 /** Buffers between reads: fresh ones of this size keep the garbage collector busier than the copying. */
 const idle: Uint8Array[] = []
-const MAX_IDLE = 4
