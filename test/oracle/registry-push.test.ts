@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { collect, memorySource, type ProgressEvent } from '@bootable/bytes'
-import { blobOf, copyImage, type Image, type ImageStore, openImage } from '@bootable/oci'
+import { blobOf, copyImage, type Image, type ImageStore, openImage, putArtifact } from '@bootable/oci'
 import { openLayout } from '@bootable/oci/node'
 import {
   fetchTransport,
@@ -103,6 +103,85 @@ oracle(['docker-registry', 'skopeo'], () => {
     })
   })
 
+  describe('lists and deletion', () => {
+    let registry: DockerRegistry
+    beforeAll(async () => {
+      registry = await startDockerRegistry()
+    })
+    afterAll(() => registry?.close())
+
+    test('several names at once; a tag is deleted and its image stays; a manifest goes with its tags', async () => {
+      const target = open(registry.host, 'lab/image')
+      await copyImage(image, target, 'one')
+      const { raw, mediaType, descriptor } = image.manifest
+      await target.putManifest(raw, { mediaType, reference: ['two', 'three'] })
+      expect((await namesOf(target.tags())).sort()).toEqual(['one', 'three', 'two'])
+
+      await target.delete('two')
+      await expect(target.resolve('two')).rejects.toMatchObject({ code: 'REFERENCE_UNKNOWN' })
+      await expect(target.delete('two')).rejects.toMatchObject({ code: 'REFERENCE_UNKNOWN' })
+      await expectPulled(registry.host, 'lab/image:one')
+
+      await target.delete(descriptor)
+      for (const tag of ['one', 'three']) {
+        await expect(target.resolve(tag)).rejects.toMatchObject({ code: 'REFERENCE_UNKNOWN' })
+      }
+      await expect(target.delete(descriptor)).rejects.toMatchObject({ code: 'MANIFEST_UNKNOWN' })
+      await target.deleteBlob(image.config.descriptor)
+      expect(await target.hasBlob(image.config.descriptor)).toBe(false)
+      await expect(target.deleteBlob(image.config.descriptor)).rejects.toMatchObject({ code: 'BLOB_UNKNOWN' })
+      await target.close()
+    })
+
+    test('more tags and repositories than a page holds', async () => {
+      const client = openRegistry(nodeRegistryOptions())
+      const target = client.repository(`${registry.host}/lab/tags`)
+      await copyImage(image, target, 'one')
+      const { raw, mediaType } = image.manifest
+      const tags = Array.from({ length: 1100 }, (_, index) => `v${String(index).padStart(4, '0')}`)
+      const shares = Array.from({ length: 10 }, (_, share) => tags.slice(share * 110, (share + 1) * 110))
+      await Promise.all(shares.map((reference) => target.putManifest(raw, { mediaType, reference })))
+      expect((await namesOf(target.tags())).sort()).toEqual(['one', ...tags])
+      for (const name of ['a', 'b/c']) {
+        await copyImage(image, client.repository(`${registry.host}/${name}`), 'one')
+      }
+      expect(await namesOf(client.catalog(registry.host))).toEqual(['a', 'b/c', 'lab/image', 'lab/tags'])
+      await client.close()
+    })
+
+    // docker-registry 2.8 has no referrers API.
+    test('what refers to an image is listed under its tag, and no longer when it is deleted', async () => {
+      const target = open(registry.host, 'lab/referred')
+      const { digest } = await copyImage(image, target, 'one')
+      const subject = image.manifest.descriptor
+      const artifacts = await Promise.all(
+        ['application/vnd.test.a', 'application/vnd.test.b'].map((artifactType) =>
+          putArtifact(target, { artifactType, subject, annotations: { of: artifactType } }),
+        ),
+      )
+      const listed = await namesOf(target.referrers(subject))
+      expect(listed.map((entry) => [entry.digest, entry.artifactType, entry.annotations]).sort()).toEqual(
+        artifacts
+          .map((each, index) => {
+            const artifactType = `application/vnd.test.${'ab'[index]}`
+            return [each.digest, artifactType, { of: artifactType }]
+          })
+          .sort(),
+      )
+      const tag = digest.replace(':', '-')
+      const inspect = ['inspect', '--raw', '--tls-verify=false']
+      const { stdout } = await runOk('skopeo', [...inspect, `docker://${registry.host}/lab/referred:${tag}`])
+      expect(JSON.parse(stdout).manifests).toHaveLength(2)
+
+      for (const [index, each] of artifacts.entries()) {
+        await target.delete(each)
+        expect(await namesOf(target.referrers(subject))).toHaveLength(1 - index)
+      }
+      await expect(target.resolve(tag)).rejects.toMatchObject({ code: 'REFERENCE_UNKNOWN' })
+      await target.close()
+    })
+  })
+
   oracle('htpasswd', () => {
     let registry: DockerRegistry
     beforeAll(async () => {
@@ -154,3 +233,9 @@ oracle(['docker-registry', 'skopeo'], () => {
     })
   })
 })
+
+async function namesOf<T>(list: AsyncIterable<T>): Promise<T[]> {
+  const items: T[] = []
+  for await (const each of list) items.push(each)
+  return items
+}

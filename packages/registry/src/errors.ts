@@ -21,6 +21,8 @@ export type RegistryErrorCode =
   | 'TIMEOUT'
   /** An answer that the distribution specification does not allow. */
   | 'PROTOCOL'
+  /** Something that this registry does not do, such as to delete. */
+  | 'UNSUPPORTED'
   /** An address that must not be visited, such as a redirect from https to http. */
   | 'POLICY'
 

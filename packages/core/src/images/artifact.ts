@@ -1,19 +1,19 @@
+import { type ByteSource, type OperationOptions, type RuntimeOptions, streamSource } from '@bootable/bytes'
 import {
-  type ByteSource,
-  type OperationOptions,
-  type RuntimeOptions,
-  streamSource,
-  utf8,
-} from '@bootable/bytes'
-import { type Annotations, type Descriptor, type ImageManifest, MEDIA_TYPE } from '@bootable/oci'
+  type Annotations,
+  artifactManifest,
+  type Descriptor,
+  EMPTY_JSON,
+  type ImageManifest,
+  MEDIA_TYPE,
+  TITLE,
+} from '@bootable/oci'
 import type { DiskFormat, FileCompression } from '../output-types.ts'
 import { type ComposedImage, composeImage } from './stream-store.ts'
 
 /** The `artifactType` of a disk that lies in a registry. */
 export const DISK_ARTIFACT_TYPE = 'application/vnd.bootable.disk.v1'
 
-/** The annotation by which ORAS and others name a file: image-spec, "Pre-Defined Annotation Keys". */
-const TITLE = 'org.opencontainers.image.title'
 const CREATED = 'org.opencontainers.image.created'
 
 /** Media types of disk files, as shared-mime-info has them. */
@@ -61,19 +61,18 @@ export async function diskArtifact(
     const layer = await image.add(MEDIA_TYPES[compression ?? format], () => streamSource(content))
     layers.push({ ...layer, annotations: { [TITLE]: name } })
   }
-  return image.finish({
-    schemaVersion: 2,
-    mediaType: MEDIA_TYPE.manifest,
-    artifactType: DISK_ARTIFACT_TYPE,
-    config: await image.add(MEDIA_TYPE.empty, async function* () {
-      yield utf8('{}')
-    }),
-    layers,
-    annotations: {
-      [CREATED]: new Date(clock * 1000).toISOString().replace('.000Z', 'Z'),
-      ...annotations,
-    },
+  const config = await image.add(MEDIA_TYPE.empty, async function* () {
+    yield EMPTY_JSON
   })
+  const created = new Date(clock * 1000).toISOString().replace('.000Z', 'Z')
+  return image.finish(
+    artifactManifest({
+      artifactType: DISK_ARTIFACT_TYPE,
+      config,
+      layers,
+      annotations: { [CREATED]: created, ...annotations },
+    }),
+  )
 }
 
 /** Whether a manifest is that of an artifact of disks, ours or another tool's: a config that is none. */

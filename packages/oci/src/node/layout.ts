@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, rename, stat } from 'node:fs/promises'
+import { mkdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { memorySource, type RuntimeOptions, utf8 } from '@bootable/bytes'
 import { nodeRuntime, openFileSource, writeOutputFile } from '@bootable/bytes/node'
 import { blobOf, verifyBlob } from '../store/blob.ts'
-import { contentStore } from '../store/content.ts'
+import { contentStore, noSuchName, unknown } from '../store/content.ts'
 import {
   addRoot,
   blobPath,
@@ -14,10 +14,11 @@ import {
   namesFrom,
   OCI_LAYOUT_FILE,
   readIndex,
+  removeRoot,
 } from '../store/layout.ts'
 import { createManifest } from '../store/manifest.ts'
 import type { BlobSource, ImageStore, PutBlobOptions } from '../store/store.ts'
-import { digestOf } from '../wire/digest.ts'
+import { type Digest, digestOf, isDigest, parseDigest } from '../wire/digest.ts'
 import type { Descriptor, ImageIndex } from '../wire/types.ts'
 import { writeChunks } from './write.ts'
 
@@ -56,6 +57,13 @@ function layoutStore(folder: string, { runtime = nodeRuntime }: RuntimeOptions):
     return descriptor
   }
 
+  /** One update at a time, or two names put at once would lose one. */
+  function updateIndex(change: (index: ImageIndex) => ImageIndex): Promise<void> {
+    const update = updating.then(async () => writeIndex(folder, change(await readIndex(files))))
+    updating = update.catch(() => {})
+    return update
+  }
+
   /** The name of a blob whose digest nobody knows beforehand is known when it has been written. */
   async function receiveBlob(source: BlobSource, options: PutBlobOptions): Promise<Descriptor> {
     const incoming = join(folder, `.blob-${randomBytes(8).toString('hex')}`)
@@ -75,21 +83,34 @@ function layoutStore(folder: string, { runtime = nodeRuntime }: RuntimeOptions):
     ...contentStore(layoutBackend(files), { runtime }),
     putBlob,
     async putManifest(raw, { mediaType, reference, signal }) {
-      const { descriptor } = createManifest(raw, { mediaType, runtime })
+      const { descriptor, value } = createManifest(raw, { mediaType, runtime })
       await putBlob(blobOf(memorySource(raw)), signal ? { descriptor, signal } : { descriptor })
       const names = namesFrom(reference)
-      if (names.length === 0) return descriptor
-      // One update at a time, or two names put at once would lose one.
-      const update = updating.then(async () => {
-        let index = await readIndex(files)
-        for (const each of names) index = addRoot(index, descriptor, each)
-        await writeIndex(folder, index)
-      })
-      updating = update.catch(() => {})
-      await update
+      // What refers to another manifest is found through the list alone.
+      const listed = names.length === 0 && value.subject ? [''] : names
+      if (listed.length === 0) return descriptor
+      await updateIndex((index) => listed.reduce((each, name) => addRoot(each, descriptor, name), index))
       return descriptor
     },
+    async delete(target) {
+      const digest = typeof target === 'string' && !isDigest(target) ? undefined : digestOfTarget(target)
+      if (digest !== undefined && !(await files.has(blobPath(digest)))) {
+        throw unknown('MANIFEST_UNKNOWN', 'manifest', files.name, digest)
+      }
+      await updateIndex((index) => {
+        const rest = removeRoot(index, digest ?? (target as string))
+        if (digest === undefined && rest.manifests.length === index.manifests.length) {
+          throw noSuchName(files.name, target as string, index.manifests)
+        }
+        return rest
+      })
+      if (digest !== undefined) await rm(join(folder, blobPath(digest)), { force: true })
+    },
   }
+}
+
+function digestOfTarget(target: Descriptor | string): Digest {
+  return typeof target === 'string' ? parseDigest(target) : target.digest
 }
 
 function layoutFiles(folder: string): LayoutFiles {

@@ -5,7 +5,8 @@ import type { OciErrorCode } from '../wire/errors.ts'
 import { type Descriptor, REF_NAME } from '../wire/types.ts'
 import { verifyBlob } from './blob.ts'
 import { checkDocumentSize, createManifest, MAX_DOCUMENT } from './manifest.ts'
-import type { ImageStore } from './store.ts'
+import { isReferrersTag, scanReferrers } from './referrers.ts'
+import type { ImageStore, Manifest } from './store.ts'
 
 /** A place where content lies under its digest: all that {@link contentStore} has to know of it. */
 export interface ContentBackend {
@@ -16,12 +17,14 @@ export interface ContentBackend {
   has(digest: Digest): Promise<boolean>
   /** The manifests that can be asked for by name, the name being an annotation: what `index.json` lists. */
   roots(): Promise<readonly Descriptor[]>
+  /** The manifests that may refer to others, where more are known than the roots. @defaultValue the roots */
+  manifests?(): Promise<readonly Descriptor[]>
   /** Whether a name asked for means a name held. @defaultValue equality */
   isSameName?(asked: string, held: string): boolean
 }
 
 /** The reading half of a store. */
-export type ContentStore = Required<Pick<ImageStore, 'tags'>> &
+export type ContentStore = Required<Pick<ImageStore, 'tags' | 'referrers'>> &
   Pick<ImageStore, 'name' | 'resolve' | 'getManifest' | 'openBlob' | 'hasBlob'>
 
 /** The full name that Docker and containerd give, beside a `ref.name` that is only the tag. */
@@ -47,6 +50,18 @@ export function contentStore(
     }
   }
 
+  /** A signature beside an image does not make it two images: names, and what refers to nothing. */
+  async function withoutReferrers(roots: readonly Descriptor[]): Promise<readonly Descriptor[]> {
+    const images: Descriptor[] = []
+    for (const root of roots) {
+      const names = namesOf(root)
+      const isNamedImage = names.some((each) => !isReferrersTag(each))
+      if (isNamedImage || (names.length === 0 && !(await store.getManifest(root)).value.subject))
+        images.push(root)
+    }
+    return images.length > 0 ? images : roots
+  }
+
   const store: ContentStore = {
     name,
     async resolve(reference, { signal } = {}) {
@@ -60,10 +75,13 @@ export function contentStore(
         return createManifest(raw, { digest: reference, runtime }).descriptor
       }
       const matching = reference === '' ? roots : roots.filter((root) => isNamed(root, reference))
-      const [first] = matching
+      const [first, ...others] = matching
       if (!first) throw noSuchName(name, reference, roots)
-      if (matching.some(({ digest }) => digest !== first.digest)) throw ambiguous(name, reference, matching)
-      return first
+      if (others.every(({ digest }) => digest === first.digest)) return first
+      const images = reference === '' ? await withoutReferrers(matching) : matching
+      const [image = first] = images
+      if (images.some(({ digest }) => digest !== image.digest)) throw ambiguous(name, reference, images)
+      return image
     },
     async getManifest(target, options = {}) {
       const descriptor = typeof target === 'string' ? await store.resolve(target, options) : target
@@ -79,6 +97,15 @@ export function contentStore(
       return verifyBlob(streamContent(backend, digest, options), descriptor, { ...options, runtime })
     },
     hasBlob: ({ digest }) => backend.has(digest),
+    async *referrers(subject, { artifactType, signal } = {}) {
+      const manifests = (await backend.manifests?.()) ?? (await backend.roots())
+      const candidates = manifests.map((descriptor) => ({ descriptor, names: namesOf(descriptor) }))
+      const read = async (descriptor: Descriptor): Promise<Manifest | undefined> =>
+        (await backend.has(descriptor.digest))
+          ? store.getManifest(descriptor, signal && { signal })
+          : undefined
+      yield* scanReferrers(subject, { candidates, read }, artifactType)
+    },
     async *tags() {
       yield* namesIn(await backend.roots())
     },
@@ -110,7 +137,8 @@ function namesIn(roots: readonly Descriptor[]): string[] {
   return [...new Set(roots.flatMap(namesOf))]
 }
 
-function noSuchName(
+/** That a store does not hold what was asked for, and what it holds instead. */
+export function noSuchName(
   store: string,
   reference: string,
   roots: readonly Descriptor[],
@@ -142,7 +170,8 @@ function listNames(names: readonly string[]): string {
   return `${shown.join(', ')}${names.length > shown.length ? ` and ${names.length - shown.length} more` : ''}`
 }
 
-function unknown(
+/** That a store has no such manifest or blob. */
+export function unknown(
   code: 'MANIFEST_UNKNOWN' | 'BLOB_UNKNOWN',
   what: string,
   store: string,

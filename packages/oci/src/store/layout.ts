@@ -1,6 +1,6 @@
 import type { ByteSource } from '@bootable/bytes'
 import { FormatError, readAll, utf8 } from '@bootable/bytes'
-import { type Digest, splitDigest } from '../wire/digest.ts'
+import { type Digest, isDigest, splitDigest } from '../wire/digest.ts'
 import { parseIndex, parseLayout } from '../wire/documents.ts'
 import { MEDIA_TYPE } from '../wire/media-types.ts'
 import { type Descriptor, type ImageIndex, REF_NAME } from '../wire/types.ts'
@@ -87,4 +87,11 @@ export function addRoot(index: ImageIndex, descriptor: Descriptor, name: string)
     return name === '' ? otherName === undefined && other.digest === root.digest : otherName === name
   }
   return { ...index, manifests: [...index.manifests.filter((other) => !isReplaced(other)), root] }
+}
+
+/** An index without the entries of a name, or without those of a digest. */
+export function removeRoot(index: ImageIndex, target: Digest | string): ImageIndex {
+  const isRemoved = ({ digest, annotations }: Descriptor): boolean =>
+    isDigest(target) ? digest === target : annotations?.[REF_NAME] === target
+  return { ...index, manifests: index.manifests.filter((root) => !isRemoved(root)) }
 }

@@ -1,8 +1,8 @@
 import { collect, memorySource, portableRuntime, type RuntimeOptions } from '@bootable/bytes'
-import { type Digest, digestBytes } from '../wire/digest.ts'
+import { type Digest, digestBytes, isDigest } from '../wire/digest.ts'
 import type { Descriptor } from '../wire/types.ts'
 import { verifyBytes } from './blob.ts'
-import { contentStore } from './content.ts'
+import { contentStore, noSuchName, unknown } from './content.ts'
 import { nameRoot, namesFrom } from './layout.ts'
 import { createManifest } from './manifest.ts'
 import type { ImageStore } from './store.ts'
@@ -21,6 +21,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): ImageStore {
   const { name = 'memory', runtime = portableRuntime } = options
   const blobs = new Map<Digest, Uint8Array>()
   const roots = new Map<string, Descriptor>()
+  const manifests = new Map<Digest, Descriptor>()
 
   return {
     ...contentStore(
@@ -32,6 +33,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): ImageStore {
         },
         has: async (digest) => blobs.has(digest),
         roots: async () => [...roots.values()],
+        manifests: async () => [...roots.values(), ...manifests.values()],
       },
       { runtime },
     ),
@@ -46,8 +48,19 @@ export function memoryStore(options: MemoryStoreOptions = {}): ImageStore {
     async putManifest(raw, { mediaType, reference }) {
       const { descriptor } = createManifest(raw, { mediaType, runtime })
       blobs.set(descriptor.digest, raw)
+      manifests.set(descriptor.digest, descriptor)
       for (const each of namesFrom(reference)) roots.set(each, nameRoot(descriptor, each))
       return descriptor
+    },
+    async delete(target) {
+      if (typeof target === 'string' && !isDigest(target)) {
+        if (!roots.delete(target)) throw noSuchName(name, target, [...roots.values()])
+        return
+      }
+      const digest = typeof target === 'string' ? target : target.digest
+      if (!manifests.delete(digest)) throw unknown('MANIFEST_UNKNOWN', 'manifest', name, digest)
+      blobs.delete(digest)
+      for (const [each, root] of roots) if (root.digest === digest) roots.delete(each)
     },
   }
 }

@@ -62,6 +62,16 @@ export async function getManifest(
   target: Descriptor | string,
   signal?: AbortSignal,
 ): Promise<Manifest> {
+  return (await fetchManifest(session, name, target, signal)).manifest
+}
+
+/** {@link getManifest}, and the headers that came with it. */
+export async function fetchManifest(
+  session: Session,
+  name: RepositoryName,
+  target: Descriptor | string,
+  signal?: AbortSignal,
+): Promise<{ readonly manifest: Manifest; readonly headers: Headers }> {
   const reference = typeof target === 'string' ? checkReference(target) : target.digest
   const request = manifestRequest('GET', reference, signal)
   const { raw, headers } = await session.read(name, request, async (response) => ({
@@ -75,7 +85,7 @@ export async function getManifest(
     ...expectationOf(target),
   })
   compareDigestHeader(session, name, reference, headers, manifest.descriptor)
-  return manifest
+  return { manifest, headers }
 }
 
 /** A digest that was asked for is what the bytes must have, even where no descriptor says so. */

@@ -48,6 +48,20 @@ export function parseRepositoryName(text: string): RepositoryName {
   }
 }
 
+/** A host alone, for what is asked of a registry as a whole. @throws BootableError `REFERENCE_INVALID` */
+export function parseHost(text: string): RepositoryName {
+  // Any repository makes a name of it, and shows whether it is nothing but a host.
+  const name = parseRepositoryName(`${text}/x`)
+  if (name.host !== text || !/^(?:library\/)?x$/.test(name.repository)) {
+    throw new BootableError<OciErrorCode>(
+      'REFERENCE_INVALID',
+      `${JSON.stringify(text.slice(0, 200))} is not a host`,
+      { details: { reference: text.slice(0, 200) } },
+    )
+  }
+  return { ...name, repository: '' }
+}
+
 /** The name as skopeo writes it: `docker://docker.io/library/debian`. */
 export function formatRepositoryName({ host, repository }: Pick<Reference, 'host' | 'repository'>): string {
   return `docker://${formatReference({ ...(host !== undefined && { host }), repository })}`

@@ -5,16 +5,14 @@ import {
   isDigest,
   type Manifest,
   type PutManifestOptions,
+  referrerEntry,
 } from '@bootable/oci'
-import { checkReference, compareDigestHeader } from './manifest.ts'
+import { checkReference } from './manifest.ts'
 import type { RepositoryName } from './name.ts'
+import { type PutManifestAnswer, putManifestAs } from './put-manifest-request.ts'
+import { hasReferrersApi } from './referrers.ts'
+import { updateReferrersTag } from './referrers-tag.ts'
 import type { Session } from './session.ts'
-
-/** What a registry answered to a manifest. */
-export interface PutManifestAnswer {
-  /** `OCI-Subject`: the registry says that it lists the manifest among the referrers of this one. */
-  readonly subject: string | null
-}
 
 /** The names to put a manifest under: tags, or its digest. Checked before anything is sent. */
 export function manifestNames({ reference = [] }: PutManifestOptions, own: Digest): readonly string[] {
@@ -35,29 +33,6 @@ export function readOwnManifest(
   return createManifest(raw, { mediaType, runtime, ...(digest && { digest }) })
 }
 
-/** Puts a manifest under one name: distribution-spec, "Pushing Manifests". */
-export async function putManifestAs(
-  session: Session,
-  name: RepositoryName,
-  { raw, mediaType, descriptor }: Manifest,
-  reference: string,
-  options: { readonly signal?: AbortSignal | undefined; readonly headers?: Record<string, string> } = {},
-): Promise<PutManifestAnswer> {
-  const { signal, headers } = options
-  const response = await session.request(name, {
-    method: 'PUT',
-    path: `manifests/${reference}`,
-    headers: { 'Content-Type': mediaType, ...headers },
-    body: raw,
-    action: 'push',
-    expected: [201, 200, 202, 204],
-    signal,
-  })
-  await response.cancel()
-  compareDigestHeader(session, name, reference, response.headers, descriptor)
-  return { subject: response.headers.get('oci-subject') }
-}
-
 /** Puts a manifest under all of its names; the last one is put last. */
 export async function putManifestNames(
   session: Session,
@@ -71,15 +46,28 @@ export async function putManifestNames(
   return { subject }
 }
 
-/** {@link putManifestNames} for a manifest that refers to no other one. */
+/**
+ * Puts a manifest under its names. Where it refers to another one and the registry does not list that itself
+ * (`OCI-Subject` and the referrers API: ECR has sent the one without the other), it is added to the list under
+ * the referrers tag.
+ */
 export async function putManifest(
   session: Session,
   name: RepositoryName,
   raw: Uint8Array,
   options: PutManifestOptions,
 ): Promise<Descriptor> {
+  const { signal } = options
   const manifest = readOwnManifest(session, raw, options)
-  const { descriptor } = manifest
-  await putManifestNames(session, name, manifest, manifestNames(options, descriptor.digest), options.signal)
+  const { descriptor, value } = manifest
+  const names = manifestNames(options, descriptor.digest)
+  const answer = await putManifestNames(session, name, manifest, names, signal)
+  const subject = value.subject?.digest
+  if (subject === undefined) return descriptor
+  if (answer.subject === subject && (await hasReferrersApi(session, name, subject, signal))) return descriptor
+  const entry = referrerEntry(manifest)
+  const withIt = (entries: readonly Descriptor[]): readonly Descriptor[] | undefined =>
+    entries.some(({ digest }) => digest === entry.digest) ? undefined : [...entries, entry]
+  await updateReferrersTag(session, name, subject, withIt, signal)
   return descriptor
 }

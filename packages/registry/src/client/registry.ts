@@ -1,18 +1,32 @@
 import type { OperationOptions } from '@bootable/bytes'
-import type { ImageStore } from '@bootable/oci'
+import type { Descriptor, ImageStore, ReferrersOptions } from '@bootable/oci'
 import { hasBlob, openBlob } from './blob.ts'
+import { deleteBlob, deleteTarget } from './delete.ts'
 import { getManifest, resolveManifest } from './manifest.ts'
-import { formatRepositoryName, parseRepositoryName, type RepositoryName } from './name.ts'
+import { formatRepositoryName, parseHost, parseRepositoryName, type RepositoryName } from './name.ts'
 import type { RegistryOptions } from './options.ts'
 import { putBlob } from './push-blob.ts'
 import { putManifest } from './push-manifest.ts'
+import { listReferrers } from './referrers.ts'
 import { createSession, type Session } from './session.ts'
-import { listTags } from './tags.ts'
+import { listRepositories, listTags } from './tags.ts'
 
 /** A repository of a registry, as a place that holds images. */
 export interface RepositoryStore extends ImageStore {
   readonly repository: RepositoryName
   tags(options?: OperationOptions): AsyncIterable<string>
+  referrers(subject: Descriptor, options?: ReferrersOptions): AsyncIterable<Descriptor>
+  /**
+   * Deletes a tag, or a manifest with all of its tags. Registries that cannot delete a tag by itself are
+   * brought to it by moving the tag to a manifest made for that.
+   * @throws BootableError `REFERENCE_UNKNOWN`, `MANIFEST_UNKNOWN`; `UNSUPPORTED` where nothing is deleted
+   */
+  delete(target: Descriptor | string, options?: OperationOptions): Promise<void>
+  /**
+   * Deletes a blob; whether manifests need it is not looked into.
+   * @throws BootableError `BLOB_UNKNOWN`, `UNSUPPORTED`
+   */
+  deleteBlob(descriptor: Descriptor, options?: OperationOptions): Promise<void>
   /** Closes the connections, unless they belong to a {@link Registry} that others use as well. */
   close(): Promise<void>
 }
@@ -25,6 +39,12 @@ export interface Registry {
    * @throws BootableError `REFERENCE_INVALID`
    */
   repository(name: string): RepositoryStore
+  /**
+   * The names of all repositories of a host (`quay.io`, `localhost:5000`), page after page: distribution's
+   * `_catalog`, which most public registries refuse.
+   * @throws BootableError `REFERENCE_INVALID`, and those of every request
+   */
+  catalog(host: string, options?: OperationOptions): AsyncIterable<string>
   close(): Promise<void>
 }
 
@@ -33,6 +53,7 @@ export function openRegistry(options: RegistryOptions = {}): Registry {
   const session = createSession(options)
   return {
     repository: (name) => repositoryStore(session, parseRepositoryName(name), async () => {}),
+    catalog: (host, options) => listRepositories(session, parseHost(host), options?.signal),
     close: () => session.close(),
   }
 }
@@ -64,6 +85,9 @@ function repositoryStore(
     hasBlob: (descriptor, options) => hasBlob(session, repository, descriptor, options?.signal),
     putBlob: (source, options) => putBlob(session, repository, source, options),
     putManifest: (raw, options) => putManifest(session, repository, raw, options),
+    referrers: (subject, options) => listReferrers(session, repository, subject, options),
+    delete: (target, options) => deleteTarget(session, repository, target, options?.signal),
+    deleteBlob: (descriptor, options) => deleteBlob(session, repository, descriptor, options?.signal),
     tags: (options) => listTags(session, repository, options?.signal),
     close,
   }

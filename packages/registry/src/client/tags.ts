@@ -1,61 +1,67 @@
 import { collect, decodeUtf8, MiB } from '@bootable/bytes'
 import { isTag } from '@bootable/oci'
 import { registryError } from '../errors.ts'
-import { linksOf } from '../http/headers.ts'
-import { checkNextPage } from '../http/policy.ts'
 import { redactUrl } from '../http/redact.ts'
 import type { FollowedResponse } from '../http/redirect.ts'
 import type { RepositoryName } from './name.ts'
+import { PAGE_SIZE, readPages } from './pages.ts'
 import type { Session } from './session.ts'
 
-/** ECR refuses larger pages. */
-const PAGE_SIZE = 1000
-const MAX_PAGES = 1000
 const MAX_PAGE = 16 * MiB
+/** distribution's scope of the list of all repositories. */
+const CATALOG_SCOPE = 'registry:catalog:*'
+/** A repository name is at most 255 characters; `repository` of `parseReference` checks the rest. */
+const REPOSITORY = /^[a-z0-9]+(?:[._/-]+[a-z0-9]+)*$/
 
-/**
- * The tags of a repository, page after page: distribution-spec, "Listing Tags". Only a `Link` says that there
- * is more: a full page is no reason to ask again, and a short one no reason to stop.
- */
+/** The tags of a repository: distribution-spec, "Listing Tags". */
 export async function* listTags(
   session: Session,
   name: RepositoryName,
   signal?: AbortSignal,
 ): AsyncGenerator<string, void, undefined> {
-  let path: string | URL = `tags/list?n=${PAGE_SIZE}`
-  const visited = new Set<string>()
-  for (;;) {
-    const request = { method: 'GET', path, action: 'pull', expected: [200], signal } as const
-    const page = await session.read(name, request, async (response) => ({
-      tags: await readTags(response),
-      next: linksOf(response.headers).find(({ relation }) => relation === 'next'),
-      url: response.url,
-    }))
-    yield* page.tags
-    if (!page.next) return
-    const url = checkNextPage(page.next.target, page.url)
-    if (visited.has(url.href) || visited.size >= MAX_PAGES) {
-      throw registryError('PROTOCOL', `the list of tags does not end after ${visited.size + 1} pages`, {
-        method: 'GET',
-        url: redactUrl(url),
-      })
-    }
-    visited.add(url.href)
-    path = url
-  }
+  const path = `tags/list?n=${PAGE_SIZE}`
+  const request = { method: 'GET', path, action: 'pull', expected: [200], signal } as const
+  const read = (response: FollowedResponse): Promise<string[]> => readNames(response, 'tags', isTag)
+  for await (const page of readPages(session, name, request, 'tags', read)) yield* page
 }
 
-async function readTags(response: FollowedResponse): Promise<string[]> {
+/** The repositories of a registry: distribution's `_catalog`, which large registries refuse. */
+export async function* listRepositories(
+  session: Session,
+  host: RepositoryName,
+  signal?: AbortSignal,
+): AsyncGenerator<string, void, undefined> {
+  const path = `/v2/_catalog?n=${PAGE_SIZE}`
+  const request = {
+    method: 'GET',
+    path,
+    action: 'pull',
+    scope: CATALOG_SCOPE,
+    expected: [200],
+    signal,
+  } as const
+  const read = (response: FollowedResponse): Promise<string[]> =>
+    readNames(response, 'repositories', (text) => text.length <= 255 && REPOSITORY.test(text))
+  for await (const page of readPages(session, host, request, 'repositories', read)) yield* page
+}
+
+async function readNames(
+  response: FollowedResponse,
+  field: 'tags' | 'repositories',
+  isName: (text: string) => boolean,
+): Promise<string[]> {
   const bytes = await collect(response.body, MAX_PAGE)
   try {
-    const { tags } = JSON.parse(decodeUtf8(bytes) ?? '') as { tags?: unknown }
+    const { [field]: names } = JSON.parse(decodeUtf8(bytes) ?? '') as Record<string, unknown>
     // distribution writes `null` for a repository whose last tag was deleted.
-    if (tags === null) return []
-    if (Array.isArray(tags)) return tags.filter((tag): tag is string => typeof tag === 'string' && isTag(tag))
+    if (names === null) return []
+    if (Array.isArray(names)) {
+      return names.filter((each): each is string => typeof each === 'string' && isName(each))
+    }
   } catch {
     // Falls through to the error of a document of another shape.
   }
-  throw registryError('PROTOCOL', 'the answer is not a list of tags', {
+  throw registryError('PROTOCOL', `the answer is not a list of ${field}`, {
     method: 'GET',
     url: redactUrl(response.url),
     status: response.status,
