@@ -103,7 +103,11 @@ test('what refers to an image comes along: to its parts, to its referrers, and o
   await copyImage({ store: source, reference: 'all' }, all, 'x', { referrers: true })
   expect(await listOf(all.referrers?.(index))).toMatchObject([{ digest: signature.digest }])
   expect(await listOf(all.referrers?.(signature))).toMatchObject([
-    { digest: countersignature.digest, artifactType: 'application/vnd.sig', annotations: { of: 'signature' } },
+    {
+      digest: countersignature.digest,
+      artifactType: 'application/vnd.sig',
+      annotations: { of: 'signature' },
+    },
   ])
   expect(await listOf(all.referrers?.(child))).toMatchObject([{ digest: sbom.digest }])
   expect((await openImage(all, '')).manifest.descriptor.digest).toBe(
@@ -135,7 +139,11 @@ test('a plan says what would move, and moves nothing', async () => {
   expect(partly.bytes).toBe(empty.bytes - (image.layers[0]?.descriptor.size ?? 0))
 
   await copyImage(image, target, 'one')
-  expect(await planCopy(image, target)).toMatchObject({ bytes: 0, mountable: 0, root: { digest: empty.root.digest } })
+  expect(await planCopy(image, target)).toMatchObject({
+    bytes: 0,
+    mountable: 0,
+    root: { digest: empty.root.digest },
+  })
 })
 
 test('a plan between two repositories of one registry counts what may be mounted', async () => {

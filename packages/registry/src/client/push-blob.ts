@@ -44,7 +44,7 @@ export async function putBlob(
   // Before a byte is sent: nobody could check it later.
   if (descriptor) hashAlgorithm(descriptor.digest)
   const context = { session, name, signal }
-  const backoff = session.backoff(signal, () => 0)
+  const backoff = decisive(session.backoff(signal, () => 0))
   const push: Push = {
     source,
     descriptor,
@@ -61,6 +61,21 @@ export async function putBlob(
     } catch (error) {
       await backoff.failed(error)
     }
+  }
+}
+
+/** A backoff whose word is final: what it has given up once it does not count again. */
+function decisive({ failed, reset }: Backoff): Backoff {
+  const given = new Set<unknown>()
+  return {
+    reset,
+    async failed(error) {
+      if (given.has(error)) throw error
+      await failed(error).catch((last: unknown) => {
+        given.add(last)
+        throw last
+      })
+    },
   }
 }
 

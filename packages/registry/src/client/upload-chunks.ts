@@ -104,10 +104,11 @@ async function recover(
   } else {
     await backoff.failed(error)
   }
-  const arrived = await uploadStatus(context, upload)
-  if (arrived !== undefined && arrived >= offset && arrived <= offset + size) return arrived
+  const said = await uploadStatus(context, upload)
   // Before the first byte some say `0-0`, which reads as one, and some nothing at all.
-  if (offset === 0 && (status === 413 || status === 416)) return 0
+  const isFirst = offset === 0 && size > 1
+  const arrived = isFirst && (said === 1 || (said === undefined && status !== undefined)) ? 0 : said
+  if (arrived !== undefined && arrived >= offset && arrived <= offset + size) return arrived
   return { type: 'broken' }
 }
 
