@@ -91,12 +91,17 @@ function answerManifest(
   if (method === 'PUT') {
     const entry = { type: headers['content-type'] ?? '', content: body }
     manifests.set(reference, entry).set(digestOf(body), entry)
-    return end(201)
+    end(201)
+    return
   }
-  if (!found) return end(404)
+  if (!found) {
+    end(404)
+    return
+  }
   if (method === 'DELETE') {
     for (const [name, entry] of manifests) if (entry.content === found.content) manifests.delete(name)
-    return end(202)
+    end(202)
+    return
   }
   const digest = digestOf(found.content)
   const about = { 'Content-Type': found.type, ETag: `"${digest}"`, 'Docker-Content-Digest': digest }
