@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePort } from './free-port.ts'
@@ -25,10 +27,17 @@ export interface DockerRegistry {
   close(): Promise<void>
 }
 
+/** Options of {@link startDockerRegistry}. */
+export interface DockerRegistryOptions {
+  readonly auth?: DockerRegistryAuth
+  /** `Location` without scheme and host. */
+  readonly relativeUrls?: boolean
+  /** Paths of PEM files; without them it is plain HTTP. */
+  readonly tls?: { readonly certificate: string; readonly key: string }
+}
+
 /** Starts the real docker-registry (distribution 2.8) with an empty storage of its own. */
-export async function startDockerRegistry(
-  options: { readonly auth?: DockerRegistryAuth; readonly relativeUrls?: boolean } = {},
-): Promise<DockerRegistry> {
+export async function startDockerRegistry(options: DockerRegistryOptions = {}): Promise<DockerRegistry> {
   const folder = mkdtempSync(join(tmpdir(), 'bootable-registry-'))
   const host = `127.0.0.1:${await freePort()}`
   // JSON is YAML. Debian's own configuration would demand a password file and listen everywhere.
@@ -36,7 +45,12 @@ export async function startDockerRegistry(
     version: '0.1',
     log: { level: 'error' },
     storage: { filesystem: { rootdirectory: join(folder, 'storage') }, delete: { enabled: true } },
-    http: { addr: host, secret: 'of-no-use', relativeurls: options.relativeUrls ?? false },
+    http: {
+      addr: host,
+      secret: 'of-no-use',
+      relativeurls: options.relativeUrls ?? false,
+      ...(options.tls && { tls: options.tls }),
+    },
     ...(options.auth && { auth: await authSection(options.auth, folder) }),
   }
   const path = join(folder, 'config.yml')
@@ -54,7 +68,7 @@ export async function startDockerRegistry(
     rmSync(folder, { recursive: true, force: true })
   }
   try {
-    await untilAnswering(`http://${host}/v2/`, child)
+    await untilListening(host, child)
   } catch (cause) {
     await close()
     throw new Error(`docker-registry did not start: ${said}`, { cause })
@@ -74,15 +88,19 @@ async function authSection(auth: DockerRegistryAuth, folder: string): Promise<ob
   return { htpasswd: { realm: 'loopback', path } }
 }
 
-async function untilAnswering(url: string, child: ChildProcess): Promise<void> {
+async function untilListening(host: string, child: ChildProcess): Promise<void> {
+  const [hostname, port] = host.split(':')
   for (let attempt = 0; ; attempt++) {
     if (child.exitCode !== null) throw new Error(`exit status ${child.exitCode}`)
+    const socket = connect(Number(port), hostname)
     try {
-      await (await fetch(url)).arrayBuffer()
+      await once(socket, 'connect')
       return
     } catch (error) {
       if (attempt === 100) throw error
       await new Promise((resolve) => setTimeout(resolve, 50))
+    } finally {
+      socket.destroy()
     }
   }
 }

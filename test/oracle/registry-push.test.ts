@@ -16,6 +16,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type DockerRegistry, startDockerRegistry } from '../../tooling/docker-registry.ts'
 import { tarOf, writeLayout } from '../../tooling/images.ts'
 import { oracle, runOk, temporaryFolder } from '../../tooling/oracles.ts'
+import { root } from '../../tooling/sources.ts'
 import { startTokenServer, type TokenServer } from '../../tooling/token-server.ts'
 
 const USER = { username: 'tester', password: 's3cret-pass', refreshToken: 'identity-of-tester' }
@@ -179,6 +180,68 @@ oracle(['docker-registry', 'skopeo'], () => {
       }
       await expect(target.resolve(tag)).rejects.toMatchObject({ code: 'REFERENCE_UNKNOWN' })
       await target.close()
+    })
+  })
+
+  describe('a process of its own', () => {
+    const push = async (
+      host: string,
+      size: number,
+      more: readonly string[] = [],
+      env: Readonly<Record<string, string>> = {},
+    ): Promise<{ digest: string; growth: number }> => {
+      const tsx = join(root, 'node_modules/tsx/dist/cli.mjs')
+      const script = join(root, 'tooling/push-generated.ts')
+      const args = [tsx, '--conditions=@bootable/source', script, `docker://${host}/lab/generated`]
+      const { stdout } = await runOk(process.execPath, [...args, String(size), ...more], {
+        env,
+      })
+      return JSON.parse(stdout)
+    }
+
+    // MiB by which the most memory ever used has grown: what 20 MB need, 500 MB need as well.
+    test.each([
+      ['in one body', [], 64],
+      ['in chunks, which are held until they have arrived', ['unknown'], 160],
+    ])('memory stays flat: %s', async (_, more, limit) => {
+      const registry = await startDockerRegistry()
+      try {
+        const small = await push(registry.host, 20_000_000, more)
+        const large = await push(registry.host, 500_000_000, more)
+        expect(small.digest).not.toBe(large.digest)
+        expect(large.growth).toBeLessThan(limit)
+      } finally {
+        await registry.close()
+      }
+    })
+
+    oracle('openssl', () => {
+      test('over TLS, if it knows the authority', async () => {
+        const [certificate, key] = [join(folder, 'server.crt'), join(folder, 'server.key')]
+        const request = [
+          'req',
+          '-x509',
+          '-newkey',
+          'rsa:2048',
+          '-nodes',
+          '-subj',
+          '/CN=loopback',
+          '-days',
+          '2',
+        ]
+        const names = ['-addext', 'subjectAltName=IP:127.0.0.1']
+        await runOk('openssl', [...request, ...names, '-keyout', key, '-out', certificate])
+        const registry = await startDockerRegistry({ tls: { certificate, key } })
+        try {
+          for (const more of [[], ['unknown']]) {
+            const trusted = { NODE_EXTRA_CA_CERTS: certificate }
+            expect(await push(registry.host, 20_000_001, more, trusted)).toHaveProperty('digest')
+          }
+          await expect(push(registry.host, 1000)).rejects.toThrow(/self-signed certificate/)
+        } finally {
+          await registry.close()
+        }
+      })
     })
   })
 

@@ -188,7 +188,10 @@ test('a break between two chunks is got over: the registry says where it is', as
   const { server } = await push(
     first(
       quarters(413),
-      onPatch(4, (_, response) => void response.writeHead(503).end() ?? true),
+      onPatch(4, (_, response) => {
+        response.writeHead(503).end()
+        return true
+      }),
     ),
   )
   const asked = server.asked().slice(server.asked().indexOf('GET'))
