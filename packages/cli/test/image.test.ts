@@ -49,6 +49,19 @@ describe('bootable image copy', () => {
     await archive.close?.()
   })
 
+  it('says what would move, and makes nothing', async () => {
+    const { status, stdout } = await run('copy', '--dry-run', `oci:${at('image')}`, `oci:${at('dry')}:x`)
+    expect(status).toBe(EXIT.success)
+    expect(stdout).toMatch(/^to move +[1-9]\d* B$/m)
+    expect(stdout.match(/^copy /gm)).toHaveLength(3)
+    await expect(stat(at('dry'))).rejects.toThrow()
+
+    await run('copy', `oci:${at('image')}`, `oci:${at('wet')}:x`)
+    const again = await run('copy', '--dry-run', `oci:${at('image')}`, `oci:${at('wet')}:x`)
+    expect(again.stdout).toMatch(/^to move +0 B$/m)
+    expect(again.stdout.match(/^present /gm)).toHaveLength(3)
+  })
+
   it('says as JSON what it did', async () => {
     const { stdout } = await run(
       ...['copy', '--progress', 'json', `oci:${at('image')}`, `oci-archive:${at('j.tar')}`],

@@ -1,9 +1,12 @@
 import { Command, Option } from 'commander'
+import { formatCopyPlan } from '../render/copy-plan.ts'
 import { createRenderer, PROGRESS_STYLES, type ProgressStyle } from '../render/progress.ts'
 
 interface CopyFlags {
   readonly platform?: string
   readonly allPlatforms?: true
+  readonly referrers?: true
+  readonly dryRun?: true
   readonly progress: ProgressStyle
   readonly tlsVerify: boolean
 }
@@ -53,25 +56,36 @@ function copyCommand(signal: AbortSignal, kind: CopyKind): Command {
     .option('--platform <platform>', 'the image for it alone, such as linux/arm64')
   if (kind.single) command.option('--all-platforms', 'everything that the name stands for')
   return command
+    .option('--referrers', 'take along what refers to it: signatures, bills of materials')
+    .option('--dry-run', 'say what would move, and move nothing')
     .addOption(
       new Option('--progress <style>', 'how to show progress').choices(PROGRESS_STYLES).default('auto'),
     )
     .option('--no-tls-verify', 'allow plain http to registries')
     .action(async (image: string, target: string, flags: CopyFlags) => {
-      const { copyImageFiles } = await import('@bootable/core/node')
-      const { platform, allPlatforms } = flags
+      const { copyImageFiles, planImageCopy } = await import('@bootable/core/node')
+      const { platform, allPlatforms, referrers = false } = flags
       const render = createRenderer(flags.progress)
-      const copied = await copyImageFiles(image, target, {
+      const options = {
         signal,
         onProgress: render.event,
+        referrers,
         single: platform !== undefined || (kind.single === true && !allPlatforms),
         ...(platform !== undefined && { platform }),
         ...(!flags.tlsVerify && { registry: { insecure: true } }),
-      }).finally(render.finish)
-      const line =
-        flags.progress === 'json'
-          ? JSON.stringify({ type: 'result', ...copied })
-          : `${copied.target}\t${copied.descriptor.digest}`
+      }
+      const isJson = flags.progress === 'json'
+      if (flags.dryRun) {
+        const planned = await planImageCopy(image, target, options).finally(render.finish)
+        process.stdout.write(
+          isJson ? `${JSON.stringify({ type: 'result', ...planned })}\n` : formatCopyPlan(planned),
+        )
+        return
+      }
+      const copied = await copyImageFiles(image, target, options).finally(render.finish)
+      const line = isJson
+        ? JSON.stringify({ type: 'result', ...copied })
+        : `${copied.target}\t${copied.descriptor.digest}`
       process.stdout.write(`${line}\n`)
     })
 }

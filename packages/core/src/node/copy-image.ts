@@ -1,5 +1,6 @@
 import {
   type CopyImageOptions,
+  type CopyPlan,
   type Descriptor,
   formatReference,
   isDigest,
@@ -7,7 +8,7 @@ import {
   parseReference,
 } from '@bootable/oci'
 import { formatImageSource, type ImageSource, parseImageSource, storeReference } from '../source.ts'
-import { imageTarget } from './image-target.ts'
+import { type ImageTarget, imageTarget, type PutSource } from './image-target.ts'
 import { type OpenImageSourceOptions, openStoreOf } from './open-image.ts'
 
 /** Options of {@link copyImageFiles}. */
@@ -33,6 +34,14 @@ export interface CopiedImage {
   readonly descriptor: Descriptor
 }
 
+/** A copy that was planned. */
+export interface PlannedCopy {
+  /** Whole addresses. */
+  readonly source: string
+  readonly target: string
+  readonly plan: CopyPlan
+}
+
 /**
  * Copies an image from one address to another, bytes as they are, so that digests stay: between registries,
  * layouts and archives.
@@ -46,6 +55,29 @@ export async function copyImageFiles(
   to: string,
   options: CopyImageFilesOptions = {},
 ): Promise<CopiedImage> {
+  return betweenAddresses(from, to, options, async (subject, target, copying) => {
+    const { descriptor } = await target.put(subject, copying)
+    return { descriptor }
+  })
+}
+
+/** What {@link copyImageFiles} would move; nothing is written. */
+export async function planImageCopy(
+  from: string,
+  to: string,
+  options: CopyImageFilesOptions = {},
+): Promise<PlannedCopy> {
+  return betweenAddresses(from, to, options, async (subject, target, copying) => ({
+    plan: await target.plan(subject, copying),
+  }))
+}
+
+async function betweenAddresses<Result>(
+  from: string,
+  to: string,
+  options: CopyImageFilesOptions,
+  work: (subject: PutSource, target: ImageTarget, copying: CopyImageOptions) => Promise<Result>,
+): Promise<Result & { readonly source: string; readonly target: string }> {
   const { platform, name, registry, single = platform !== undefined, ...copying } = options
   const { store, source } = await openStoreOf(from, options)
   try {
@@ -57,8 +89,8 @@ export async function copyImageFiles(
     const reference = storeReference(source)
     const one = single || target.transport === 'docker-archive'
     const subject = one ? await openImage(store, reference, options) : { store, reference }
-    const { descriptor } = await target.put(subject, copying)
-    return { source: formatImageSource(source), target: target.address, descriptor }
+    const result = await work(subject, target, copying)
+    return { source: formatImageSource(source), target: target.address, ...result }
   } finally {
     await store.close?.()
   }

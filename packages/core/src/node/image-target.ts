@@ -1,9 +1,19 @@
 import { rm, stat } from 'node:fs/promises'
 import { BootableError } from '@bootable/bytes'
 import { nodeRuntime } from '@bootable/bytes/node'
-import { type CopyImageOptions, copyImage, type Descriptor, type Image, type ImageStore } from '@bootable/oci'
-import { createLayout, writeDockerArchive, writeOciArchive } from '@bootable/oci/node'
-import { parseRepositoryName, registryStore } from '@bootable/registry'
+import {
+  type CopyImageOptions,
+  type CopyPlan,
+  copyImage,
+  type Descriptor,
+  type Image,
+  type ImageStore,
+  type ListContentOptions,
+  memoryStore,
+  planCopy,
+} from '@bootable/oci'
+import { createLayout, openLayout, writeDockerArchive, writeOciArchive } from '@bootable/oci/node'
+import { parseRepositoryName, type RegistryOptions, registryStore } from '@bootable/registry'
 import { nodeRegistryOptions } from '@bootable/registry/node'
 import type { CoreErrorCode } from '../errors.ts'
 import { formatImageSource, type ImageSource, parseImageSource } from '../source.ts'
@@ -26,6 +36,8 @@ export interface ImageTarget {
   readonly transport: ImageSource['transport']
   /** Nothing half-made stays behind when it fails, but for blobs in a registry that nothing points at. */
   put(source: PutSource, options?: CopyImageOptions): Promise<PutImage>
+  /** What `put` would move. Nothing is written, and no folder is made. */
+  plan(source: PutSource, options?: ListContentOptions): Promise<CopyPlan>
 }
 
 /** Options of {@link imageTarget}. */
@@ -48,7 +60,32 @@ export function imageTarget(address: string, options: ImageTargetOptions = {}): 
     address: formatImageSource(target),
     transport: target.transport,
     put: (source, copying = {}) => putInto(target, source, copying, options),
+    plan: (source, listing = {}) => planFor(target, source, listing, options),
   }
+}
+
+async function planFor(
+  target: ImageSource,
+  source: PutSource,
+  listing: ListContentOptions,
+  { registry }: ImageTargetOptions,
+): Promise<CopyPlan> {
+  const store = await openExisting(target, registry)
+  try {
+    return await planCopy(source, store, listing)
+  } finally {
+    await store.close?.()
+  }
+}
+
+/** What is there before something is put; an archive is always written anew. */
+async function openExisting(target: ImageSource, registry: RegistryOptions = {}): Promise<ImageStore> {
+  if (target.transport === 'docker') {
+    return registryStore(target.reference, { ...nodeRegistryOptions(), ...registry })
+  }
+  if (target.transport !== 'oci') return memoryStore()
+  const isThere = (await stat(target.path).catch(() => undefined)) !== undefined
+  return isThere ? openLayout(target.path, { runtime: nodeRuntime }) : memoryStore()
 }
 
 function putInto(
