@@ -1,4 +1,4 @@
-// Pushes a generated blob from a process of its own and prints what that took, as JSON:
+// Pushes a generated blob from a process of its own and prints its digest and the most memory ever used, in MiB, as JSON:
 //   tsx --conditions=@bootable/source tooling/push-generated.ts docker://HOST/REPOSITORY BYTES [unknown]
 // With `unknown` the registry client is not told its digest, so that it goes in chunks. Certificates to trust
 // come through NODE_EXTRA_CA_CERTS, which Node reads at its start only.
@@ -22,12 +22,11 @@ const digest = digestOf('sha256', hash.digest())
 const descriptor = { mediaType: 'application/octet-stream', digest, size }
 
 const store = registryStore(name, nodeRegistryOptions())
-const before = process.resourceUsage().maxRSS
 const put = await store.putBlob(
   { open: async () => generate() },
   knowledge === 'unknown' ? {} : { descriptor },
 )
 if (put.digest !== digest || !(await store.hasBlob(descriptor))) throw new Error('it is not there')
 await store.close()
-const growth = (process.resourceUsage().maxRSS - before) / 1024
-console.log(JSON.stringify({ digest, growth: Math.round(growth) }))
+const peak = Math.round(process.resourceUsage().maxRSS / 1024)
+console.log(JSON.stringify({ digest, peak }))

@@ -1,8 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { collect, memorySource, type ProgressEvent } from '@bootable/bytes'
-import { blobOf, copyImage, type Image, type ImageStore, openImage, putArtifact } from '@bootable/oci'
-import { openLayout } from '@bootable/oci/node'
+import {
+  blobOf,
+  copyImage,
+  type Image,
+  type ImageStore,
+  openImage,
+  planCopy,
+  putArtifact,
+} from '@bootable/oci'
+import { createLayout, openLayout } from '@bootable/oci/node'
 import {
   fetchTransport,
   openRegistry,
@@ -183,13 +191,55 @@ oracle(['docker-registry', 'skopeo'], () => {
     })
   })
 
+  test('signatures and all from a registry into a layout, and into another registry', async () => {
+    const registries = await Promise.all([startDockerRegistry(), startDockerRegistry()])
+    try {
+      const [first, second] = registries.map(({ host }) => open(host, 'lab/signed')) as [
+        RepositoryStore,
+        RepositoryStore,
+      ]
+      const subject = await copyImage(image, first, 'one')
+      const files = [{ content: blobOf(memorySource(randomBytes(5000))), name: 'sbom.json' }]
+      const artifactType = 'application/vnd.test.sbom'
+      const sbom = await putArtifact(first, { artifactType, subject, files })
+      const signature = await putArtifact(first, { artifactType: 'application/vnd.test.sig', subject: sbom })
+
+      const path = join(folder, 'signed')
+      const between = await createLayout(path)
+      await copyImage({ store: first, reference: 'one' }, between, 'one', { referrers: true })
+      const from = { store: between, reference: 'one' }
+      const plan = await planCopy(from, second, { referrers: true })
+      expect(plan.bytes).toBe(
+        [...plan.blobs, ...plan.manifests].reduce((sum, each) => sum + each.descriptor.size, 0),
+      )
+      await copyImage(from, second, 'one', { referrers: true })
+      expect(await planCopy(from, second, { referrers: true })).toMatchObject({ bytes: 0 })
+      expect(await namesOf(second.referrers(subject))).toMatchObject([{ digest: sbom.digest, artifactType }])
+      expect(await namesOf(second.referrers(sbom))).toMatchObject([{ digest: signature.digest }])
+      await expectPulled(registries[1]?.host ?? '', 'lab/signed:one')
+
+      // skopeo finds the image of a layout in which it is not alone.
+      const copy = [
+        '--insecure-policy',
+        'copy',
+        '--quiet',
+        `oci:${path}:one`,
+        `oci:${join(folder, 'again')}:x`,
+      ]
+      await runOk('skopeo', copy)
+      for (const store of [first, second]) await store.close()
+    } finally {
+      for (const registry of registries) await registry.close()
+    }
+  })
+
   describe('a process of its own', () => {
     const push = async (
       host: string,
       size: number,
       more: readonly string[] = [],
       env: Readonly<Record<string, string>> = {},
-    ): Promise<{ digest: string; growth: number }> => {
+    ): Promise<{ digest: string; peak: number }> => {
       const tsx = join(root, 'node_modules/tsx/dist/cli.mjs')
       const script = join(root, 'tooling/push-generated.ts')
       const args = [tsx, '--conditions=@bootable/source', script, `docker://${host}/lab/generated`]
@@ -199,9 +249,9 @@ oracle(['docker-registry', 'skopeo'], () => {
       return JSON.parse(stdout)
     }
 
-    // MiB by which the most memory ever used has grown: what 20 MB need, 500 MB need as well.
+    // MiB that 500 MB need more than 20 MB do.
     test.each([
-      ['in one body', [], 64],
+      ['in one body', [], 96],
       ['in chunks, which are held until they have arrived', ['unknown'], 160],
     ])('memory stays flat: %s', async (_, more, limit) => {
       const registry = await startDockerRegistry()
@@ -209,7 +259,7 @@ oracle(['docker-registry', 'skopeo'], () => {
         const small = await push(registry.host, 20_000_000, more)
         const large = await push(registry.host, 500_000_000, more)
         expect(small.digest).not.toBe(large.digest)
-        expect(large.growth).toBeLessThan(limit)
+        expect(large.peak - small.peak).toBeLessThan(limit)
       } finally {
         await registry.close()
       }

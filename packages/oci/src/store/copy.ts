@@ -1,6 +1,7 @@
 import type { OperationOptions } from '@bootable/bytes'
 import type { Descriptor } from '../wire/types.ts'
 import { shortDigest } from './blob.ts'
+import { forEachConcurrently } from './concurrency.ts'
 import { type ImageSource, type ListContentOptions, listContent } from './list-content.ts'
 import type { BlobSource, ImageStore } from './store.ts'
 
@@ -58,25 +59,4 @@ async function copyBlob(
     isVerified: true,
   }
   await target.putBlob(blob, { ...(asks ? operation : quiet), descriptor })
-}
-
-/** Works on `concurrency` items at once. The first failure stops new ones and is what rejects. */
-async function forEachConcurrently<T>(
-  items: readonly T[],
-  concurrency: number,
-  work: (item: T) => Promise<void>,
-): Promise<void> {
-  const pending = items[Symbol.iterator]()
-  let failed = false
-  const worker = async (): Promise<void> => {
-    for (let next = pending.next(); !next.done && !failed; next = pending.next()) {
-      await work(next.value).catch((error: unknown) => {
-        failed = true
-        throw error
-      })
-    }
-  }
-  // All are waited for, so that nothing goes on in the background after the call has rejected.
-  const results = await Promise.allSettled(Array.from({ length: Math.max(1, concurrency) }, worker))
-  for (const result of results) if (result.status === 'rejected') throw result.reason
 }

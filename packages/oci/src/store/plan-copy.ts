@@ -1,7 +1,11 @@
 import { BootableError, type OperationOptions } from '@bootable/bytes'
 import type { Descriptor } from '../wire/types.ts'
+import { forEachConcurrently } from './concurrency.ts'
 import { type ImageSource, type ListContentOptions, listContent } from './list-content.ts'
 import type { ImageStore } from './store.ts'
+
+/** Questions under way at once. */
+const QUESTIONS = 4
 
 /** What would become of one blob or manifest. */
 export interface PlannedContent {
@@ -39,16 +43,20 @@ export async function planCopy(
   const { root, manifests, blobs } = await listContent(source, options)
   const [from, to] = [source.store.repository, target.repository]
   const isMountable = from !== undefined && from.host === to?.host && from.repository !== to.repository
-  const plannedBlobs: PlannedContent[] = []
-  for (const descriptor of blobs) {
+  const actions = new Map<Descriptor, PlannedContent['action']>()
+  await forEachConcurrently(blobs, QUESTIONS, async (descriptor) => {
     const isPresent = await target.hasBlob(descriptor, operation)
-    plannedBlobs.push({ descriptor, action: isPresent ? 'present' : isMountable ? 'mount' : 'copy' })
-  }
-  const plannedManifests: PlannedContent[] = []
-  for (const { descriptor } of manifests) {
-    const isPresent = await hasManifest(target, descriptor, operation)
-    plannedManifests.push({ descriptor, action: isPresent ? 'present' : 'copy' })
-  }
+    actions.set(descriptor, isPresent ? 'present' : isMountable ? 'mount' : 'copy')
+  })
+  await forEachConcurrently(manifests, QUESTIONS, async ({ descriptor }) => {
+    actions.set(descriptor, (await hasManifest(target, descriptor, operation)) ? 'present' : 'copy')
+  })
+  const planned = (descriptor: Descriptor): PlannedContent => ({
+    descriptor,
+    action: actions.get(descriptor) ?? 'copy',
+  })
+  const plannedManifests = manifests.map((each) => planned(each.descriptor))
+  const plannedBlobs = blobs.map(planned)
   const sum = (action: PlannedContent['action']): number =>
     [...plannedBlobs, ...plannedManifests]
       .filter((each) => each.action === action)

@@ -1,4 +1,4 @@
-import { memorySource, toHex, utf8 } from '@bootable/bytes'
+import { BootableError, memorySource, toHex, utf8 } from '@bootable/bytes'
 import { blobOf, type Descriptor, type Digest, digestBytes, isDigest, MEDIA_TYPE } from '@bootable/oci'
 import { deleteManifestAs, sendDelete } from './delete-request.ts'
 import { checkReference, fetchManifest, getManifest } from './manifest.ts'
@@ -12,6 +12,8 @@ import type { Session } from './session.ts'
 
 /** How registries say that they delete no tags: docker-registry 2.8 and others, one way each. */
 const NO_TAG_DELETION = [400, 405, 415, 501]
+
+const UNREADABLE = ['MEDIA_TYPE_UNSUPPORTED', 'FORMAT_INVALID', 'DIGEST_MISMATCH', 'LIMIT_EXCEEDED']
 
 /** Deletes what a tag, a digest or a descriptor names: see `ImageStore.delete`. */
 export async function deleteTarget(
@@ -43,7 +45,7 @@ async function deleteManifest(
   digest: Digest,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const { subject } = (await getManifest(session, name, digest, signal)).value
+  const subject = await subjectOf(session, name, digest, signal)
   await deleteManifestAs(session, name, digest, signal)
   if (!subject || (await hasReferrersApi(session, name, subject.digest, signal))) return
   const without = (entries: readonly Descriptor[]): readonly Descriptor[] | undefined => {
@@ -51,6 +53,21 @@ async function deleteManifest(
     return rest.length < entries.length ? rest : undefined
   }
   await updateReferrersTag(session, name, subject.digest, without, signal)
+}
+
+/** What cannot be read (a schema 1 of old, a damaged one) refers to nothing, and can be deleted none the less. */
+async function subjectOf(
+  session: Session,
+  name: RepositoryName,
+  digest: Digest,
+  signal: AbortSignal | undefined,
+): Promise<Descriptor | undefined> {
+  try {
+    return (await getManifest(session, name, digest, signal)).value.subject
+  } catch (error) {
+    if (BootableError.is(error) && UNREADABLE.includes(error.code)) return undefined
+    throw error
+  }
 }
 
 /**

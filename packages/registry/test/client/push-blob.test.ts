@@ -336,6 +336,23 @@ test('progress tells the bytes that the registry has taken', async () => {
   expect(events.at(-1)).toEqual({ type: 'end', id: BLOB.digest })
 })
 
+test('what stands in a Location is in no error and no event', async () => {
+  const server = await uploadServer(({ method, path }, response) => {
+    if (method !== 'POST' && method !== 'PUT') return false
+    response.setHeader('Location', `${path.split('?')[0]}1?_state=signature-of-the-upload`)
+    response.writeHead(method === 'POST' ? 202 : 500).end()
+    return true
+  })
+  const { store, events } = openTestStore(server.host, { retry: { attempts: 2 } })
+  const error: Error = await store.putBlob(sourceOf('small'), { descriptor: SMALL }).then(
+    () => expect.unreachable(),
+    (reason) => reason,
+  )
+  expect(error).toMatchObject({ code: 'SERVER_ERROR', details: { attempts: 2, method: 'PUT' } })
+  expect(server.seen.some(({ path }) => path.includes('signature-of-the-upload'))).toBe(true)
+  expect(JSON.stringify([error, error.message, events])).not.toContain('signature-of-the-upload')
+})
+
 test('a digest that cannot be computed here is refused before anything is sent', async () => {
   const server = await uploadServer()
   const { store } = openTestStore(server.host)

@@ -317,6 +317,15 @@ describe('deletion', () => {
     await expect(store.deleteBlob(describeBlob(CONFIG))).rejects.toMatchObject({ code: 'UNSUPPORTED' })
   })
 
+  test('a manifest that nobody can read', async () => {
+    const server = await uploadServer()
+    const content = '{"schemaVersion":1}'
+    const entry = { type: 'application/vnd.docker.distribution.manifest.v1+prettyjws', content }
+    server.manifests.set(digestOf(content), entry)
+    await openTestStore(server.host).store.delete(digestOf(content))
+    expect(server.manifests.size).toBe(0)
+  })
+
   test('what is not there', async () => {
     const server = await uploadServer()
     const { store } = openTestStore(server.host)
