@@ -5,7 +5,7 @@ import { verifyBlob } from '../store/blob.ts'
 import { type DockerArchiveEntry, dockerArchiveStore } from '../store/docker-archive.ts'
 import type { Image, LayerDescriptor } from '../store/image.ts'
 import { addRoot, blobPath, EMPTY_INDEX, OCI_LAYOUT_FILE } from '../store/layout.ts'
-import { type ImageSource, listContent } from '../store/list-content.ts'
+import { type ImageSource, type ListContentOptions, listContent } from '../store/list-content.ts'
 import { type ArchiveOptions, ociArchiveStore } from '../store/oci-archive.ts'
 import type { ImageStore } from '../store/store.ts'
 import { splitDigest } from '../wire/digest.ts'
@@ -48,12 +48,14 @@ export interface NamedImage {
 /**
  * Writes an oci-archive. Manifests stay what they are byte for byte; files stand in the order of their
  * names. The archive gets its name when it is complete.
+ * @param options `platforms` and `referrers` as `copyImage` has them
  */
 export async function writeOciArchive(
   path: string,
   images: readonly NamedImage[],
-  options: OperationOptions = {},
+  options: ListContentOptions = {},
 ): Promise<void> {
+  const { platforms, referrers, ...operation } = options
   const files = new Map<string, ArchiveFile>()
   const add = (name: string, size: number, open: ArchiveFile['open']): void => {
     files.set(name, { path: name, size, open })
@@ -61,18 +63,20 @@ export async function writeOciArchive(
   let index = EMPTY_INDEX
   for (const { source, name } of images) {
     const { root, manifests, blobs } = await listContent(source, options)
-    for (const { raw, descriptor } of manifests) {
+    for (const { raw, descriptor, value } of manifests) {
       add(blobPath(descriptor.digest), raw.length, async () => [raw])
+      // What refers to another manifest is found through the list alone.
+      if (value.subject && raw !== root.raw) index = addRoot(index, descriptor, '')
     }
     for (const descriptor of blobs) {
-      add(blobPath(descriptor.digest), descriptor.size, () => source.store.openBlob(descriptor, options))
+      add(blobPath(descriptor.digest), descriptor.size, () => source.store.openBlob(descriptor, operation))
     }
     index = addRoot(index, root.descriptor, name)
   }
   const indexJson = utf8(JSON.stringify(index))
   add('index.json', indexJson.length, async () => [indexJson])
   add('oci-layout', OCI_LAYOUT_FILE.length, async () => [OCI_LAYOUT_FILE])
-  await writeArchive(path, sortFiles(files), options)
+  await writeArchive(path, sortFiles(files), operation)
 }
 
 /** Options of {@link writeDockerArchive}. */

@@ -2,7 +2,7 @@ import { readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { collect, decodeUtf8, memorySource } from '@bootable/bytes'
-import { type ImageStore, indexTar, memoryStore, openImage } from '@bootable/oci'
+import { type ImageStore, indexTar, memoryStore, openImage, putArtifact } from '@bootable/oci'
 import { openDockerArchive, openOciArchive, writeDockerArchive, writeOciArchive } from '@bootable/oci/node'
 import { describe, expect, test } from 'vitest'
 import { listFiles, putTestImage, temporaryFolder } from '../fixture.ts'
@@ -31,6 +31,23 @@ describe('oci-archive', () => {
     const members = (await indexTar(memorySource(new Uint8Array(first)))).map((member) => member.path)
     expect(members).toEqual([...members].sort())
     expect(members).toContain('oci-layout')
+  })
+
+  test('takes one platform and its referrers, and finds them again', async () => {
+    const store = memoryStore()
+    const image = await putTestImage(store, 'v1')
+    const signature = await putArtifact(store, { artifactType: 'application/vnd.sig', subject: image })
+    const images = [{ source: { store, reference: 'v1' }, name: 'v1' }]
+    await writeOciArchive(path, images, { platforms: ['linux/amd64'], referrers: true })
+    const archive = await openOciArchive(path)
+    const found: string[] = []
+    for await (const { digest } of archive.referrers?.(image) ?? []) found.push(digest)
+    expect(found).toEqual([signature.digest])
+    expect((await archive.resolve('')).digest).toBe(image.digest)
+    await archive.close?.()
+    await expect(writeOciArchive(path, images, { platforms: ['linux/arm64'] })).rejects.toMatchObject({
+      code: 'PLATFORM_MISSING',
+    })
   })
 
   test('chooses among several images by name', async () => {
