@@ -9,7 +9,7 @@ import {
 import type { Backoff } from '../http/retry.ts'
 import type { RepositoryName } from './name.ts'
 import type { Session } from './session.ts'
-import { statusOf } from './status.ts'
+import { asRetryable, isDigestRefused, statusOf } from './status.ts'
 import { type ChunkSizes, FIRST_CHUNK, MAX_CHUNK, uploadChunks } from './upload-chunks.ts'
 import { type UploadProgress, uploadProgress } from './upload-progress.ts'
 import { beginUpload, cancelUpload, finishUpload, type Upload, type UploadContext } from './upload-session.ts'
@@ -22,8 +22,8 @@ interface Push {
   readonly progress: UploadProgress
   readonly backoff: Backoff
   readonly sizes: ChunkSizes
-  /** Ways that this registry has refused. */
-  readonly refused: Set<'mount' | 'whole' | 'chunks'>
+  /** Ways that this registry has refused; `digest` when it said that the bytes are others. */
+  readonly refused: Set<'mount' | 'whole' | 'chunks' | 'digest'>
 }
 
 /** What each server takes, so that the next blob need not find out. */
@@ -59,7 +59,10 @@ export async function putBlob(
       const done = await attempt(context, push)
       if (done) return done
     } catch (error) {
-      await backoff.failed(error)
+      // The source has given what it should, or it would have failed: a bit was turned over on the way.
+      const isDamaged = isDigestRefused(error) && !push.refused.has('digest')
+      if (isDamaged) push.refused.add('digest')
+      await backoff.failed(isDamaged ? asRetryable(error) : error)
     }
   }
 }

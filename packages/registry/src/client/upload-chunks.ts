@@ -1,9 +1,9 @@
-import { type BootableError, MiB } from '@bootable/bytes'
+import { MiB } from '@bootable/bytes'
 import { registryError } from '../errors.ts'
 import { redactUrl } from '../http/redact.ts'
 import type { Backoff } from '../http/retry.ts'
 import { createChunkBuffer } from './chunk-buffer.ts'
-import { statusOf } from './status.ts'
+import { asRetryable, statusOf } from './status.ts'
 import type { UploadProgress } from './upload-progress.ts'
 import { sendChunk, type Upload, type UploadContext, uploadStatus } from './upload-session.ts'
 
@@ -124,12 +124,6 @@ function shrink(sizes: ChunkSizes, refused: number, minimum: number): boolean {
   if (next < Math.max(MIN_CHUNK, minimum)) return false
   sizes.current = next
   return true
-}
-
-/** An error of the upload that the next one need not meet. */
-function asRetryable(error: unknown): Error {
-  const { message, details } = error as BootableError
-  return registryError('PROTOCOL', message, { ...details, retryable: true }, { cause: error })
 }
 
 function outOfStep({ location }: Upload, expected: number, received: number): Error {
