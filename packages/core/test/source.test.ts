@@ -19,18 +19,32 @@ describe('parseImageSource', () => {
       `oci-archive:x.tar@sha256:${'0'.repeat(64)}`,
       { transport: 'oci-archive', path: 'x.tar', reference: `sha256:${'0'.repeat(64)}` },
     ],
+    ['containers-storage:os', { transport: 'containers-storage', reference: 'os' }],
+    ['containers-storage:', { transport: 'containers-storage', reference: '' }],
+    [
+      'containers-storage:[overlay@/a/b+/run/c]localhost/os:1',
+      { transport: 'containers-storage', storage: 'overlay@/a/b+/run/c', reference: 'localhost/os:1' },
+    ],
+    ['docker-daemon:debian:13', { transport: 'docker-daemon', reference: 'debian:13' }],
   ])('reads %s', (text, source) => {
     expect(parseImageSource(text)).toEqual(source)
   })
 
-  it.each(['', 'docker:', 'docker://', 'docker:debian', 'oci:', 'oci-archive::tag'])(
-    'refuses "%s"',
-    (text) => {
-      expect(() => parseImageSource(text)).toThrow(expect.objectContaining({ code: 'SOURCE_INVALID' }))
-    },
-  )
+  it.each([
+    '',
+    'docker:',
+    'docker://',
+    'docker:debian',
+    'oci:',
+    'oci-archive::tag',
+    'docker-daemon:',
+    'containers-storage:[/a',
+    'containers-storage:[]x',
+  ])('refuses "%s"', (text) => {
+    expect(() => parseImageSource(text)).toThrow(expect.objectContaining({ code: 'SOURCE_INVALID' }))
+  })
 
-  it.each(['containers-storage:x', 'docker-daemon:x:y', 'dir:/x'])('says what to do about %s', (text) => {
+  it.each(['sif:x', 'ostree:x', 'dir:/x'])('says what to do about %s', (text) => {
     expect(() => parseImageSource(text)).toThrow(
       expect.objectContaining({ code: 'SOURCE_UNSUPPORTED', hint: expect.stringContaining('skopeo copy') }),
     )
@@ -49,7 +63,11 @@ describe('parseImageSource', () => {
         path,
         reference: fc.oneof(fc.constant(''), name, digest),
       }),
-      fc.record({ transport: fc.constant('docker' as const), reference: name }),
+      fc.record({ transport: fc.constantFrom('docker' as const, 'docker-daemon' as const), reference: name }),
+      fc.record(
+        { transport: fc.constant('containers-storage' as const), storage: path, reference: name },
+        { requiredKeys: ['transport', 'reference'] },
+      ),
     )
     fc.assert(
       fc.property(source, (given) => {

@@ -32,7 +32,10 @@ const WITHOUT_MEANING = [
 export function buildCommand(signal: AbortSignal): Command {
   const command = new Command('build')
     .description('write disks from an image (the default command)')
-    .argument('<image>', 'docker://host/name:tag, oci:folder, oci-archive:file or docker-archive:file')
+    .argument(
+      '<image>',
+      'docker://host/name:tag, oci:folder, oci-archive:file, docker-archive:file, containers-storage:name or docker-daemon:name',
+    )
     .addOption(
       new Option('--type <type>', `what to write: ${TYPES}; may be given several times`)
         .argParser((value, previous: readonly string[] = []) => [...previous, value])

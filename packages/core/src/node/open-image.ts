@@ -3,7 +3,13 @@ import { join } from 'node:path'
 import { BootableError, FormatError } from '@bootable/bytes'
 import { nodeRuntime } from '@bootable/bytes/node'
 import { type Image, type ImageStore, type OpenImageOptions, openImage } from '@bootable/oci'
-import { openDockerArchive, openLayout, openOciArchive } from '@bootable/oci/node'
+import {
+  openContainersStorage,
+  openDockerArchive,
+  openDockerDaemon,
+  openLayout,
+  openOciArchive,
+} from '@bootable/oci/node'
 import { type RegistryOptions, registryStore } from '@bootable/registry'
 import { nodeRegistryOptions } from '@bootable/registry/node'
 import type { CoreErrorCode } from '../errors.ts'
@@ -72,6 +78,13 @@ export async function openImageStore(
       return openOciArchive(source.path, { runtime: nodeRuntime })
     case 'docker-archive':
       return openDockerArchive(source.path, { runtime: nodeRuntime })
+    case 'containers-storage':
+      return openContainersStorage({
+        runtime: nodeRuntime,
+        ...(source.storage !== undefined && { storage: source.storage }),
+      })
+    case 'docker-daemon':
+      return openDockerDaemon(source.reference, { runtime: nodeRuntime })
   }
 }
 

@@ -25,3 +25,15 @@ export type OciErrorCode =
   /** Something hostile or absurd in number, size or depth. */
   | 'LIMIT_EXCEEDED'
   | 'STORE_READ_ONLY'
+  /** A place on this host that holds images, and is not there, not readable or not understood. */
+  | 'STORAGE_UNAVAILABLE'
+  /** A layer of containers-storage whose bytes cannot be made again from what is kept of it. */
+  | 'LAYER_UNAVAILABLE'
+  /** Nobody answers at the address of a Docker daemon, or who asks may not. */
+  | 'DAEMON_UNAVAILABLE'
+  /** A Docker daemon answered, but not with what was asked for. */
+  | 'DAEMON_FAILED'
+  /** An image that does not stand on the base that it is to leave. */
+  | 'REBASE_IMPOSSIBLE'
+  /** A change that cannot be made to this image or index. */
+  | 'EDIT_INVALID'
