@@ -1,5 +1,6 @@
 export * from './archive.ts'
 export { type ContainersStorageOptions, openContainersStorage } from './containers-storage.ts'
+export { type OpenDirectoryTreeOptions, openDirectoryTree } from './directory-tree.ts'
 export { type DockerDaemonOptions, openDockerDaemon } from './docker-daemon.ts'
 export { folderLayerCache, type TemporaryLayerCacheOptions, temporaryLayerCache } from './layer-cache.ts'
 export * from './layout.ts'

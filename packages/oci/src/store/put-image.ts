@@ -1,10 +1,11 @@
 import type { OperationOptions, RuntimeOptions } from '@bootable/bytes'
 import { memorySource, portableRuntime, utf8 } from '@bootable/bytes'
-import { type Digest, digestBytes, digestOf } from '../wire/digest.ts'
+import { type Digest, digestBytes } from '../wire/digest.ts'
 import { MEDIA_TYPE } from '../wire/media-types.ts'
 import { DEFAULT_PLATFORM } from '../wire/platform.ts'
 import type { Descriptor, ExecutionConfig, ImageConfig, ImageManifest, Platform } from '../wire/types.ts'
 import { blobOf } from './blob.ts'
+import { type LayerCompression, putLayer } from './put-layer.ts'
 import type { ImageStore } from './store.ts'
 
 /** What an image is made of. */
@@ -24,7 +25,7 @@ export interface PutImageOptions extends OperationOptions, RuntimeOptions {
   /** The name of the image in the store; the empty one is none. */
   readonly reference: string
   /** @defaultValue `gzip` */
-  readonly compression?: 'none' | 'gzip'
+  readonly compression?: LayerCompression
 }
 
 /**
@@ -38,20 +39,12 @@ export async function putImage(
   options: PutImageOptions,
 ): Promise<Descriptor> {
   const { runtime = portableRuntime, reference, compression = 'gzip', ...operation } = options
-  const mediaType = compression === 'gzip' ? MEDIA_TYPE.layerGzip : MEDIA_TYPE.layer
   const layers: Descriptor[] = []
   const diffIds: Digest[] = []
   for (const open of parts.layers) {
-    const hash = runtime.createHash('sha256')
-    const tar = async function* (): AsyncGenerator<Uint8Array> {
-      for await (const chunk of open()) {
-        hash.update(chunk)
-        yield chunk
-      }
-    }
-    const source = { open: async () => (compression === 'gzip' ? runtime.gzip(tar()) : tar()) }
-    layers.push({ ...(await store.putBlob(source, operation)), mediaType })
-    diffIds.push(digestOf('sha256', hash.digest()))
+    const { descriptor, diffId } = await putLayer(store, open, { runtime, compression, ...operation })
+    layers.push(descriptor)
+    diffIds.push(diffId)
   }
 
   const { platform = DEFAULT_PLATFORM, config, created } = parts
