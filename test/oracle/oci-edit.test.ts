@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { nodeRuntime } from '@bootable/bytes/node'
 import {
@@ -31,6 +31,7 @@ import { readHostTree } from '../../tooling/host-tree.ts'
 import { oracle, requireTool, runOk, temporaryFolder } from '../../tooling/oracles.ts'
 
 const isRoot = process.getuid?.() === 0
+const created = '2025-06-15T15:06:40Z'
 const time = { mtime: { seconds: 1_750_000_000, nanoseconds: 0 } }
 
 function lowerTree(): FileTree {
@@ -82,7 +83,7 @@ oracle(['umoci', 'skopeo', 'tar'], () => {
     store = await createLayout(layout)
     await putImage(
       store,
-      { layers: [() => writeLayerTar(lowerTree())], config: { Env: ['A=1'] } },
+      { layers: [() => writeLayerTar(lowerTree())], config: { Env: ['A=1'] }, created },
       { reference: 'base', runtime: nodeRuntime },
     )
   })
@@ -100,6 +101,7 @@ oracle(['umoci', 'skopeo', 'tar'], () => {
       const layer = await layerOfDifference(lowerTree(), upperTree())
       const changes = {
         appendLayers: [{ open: () => writeLayerTar(layer), history: { created_by: 'test' } }],
+        created,
       }
       await editImage(await openImage(store, 'base'), changes, store, {
         reference: 'v2',
@@ -108,6 +110,7 @@ oracle(['umoci', 'skopeo', 'tar'], () => {
       expect(await differences(upperTree(), await unpackImage(await openImage(store, 'v2')))).toEqual([])
       // umoci touches the times of folders when it removes names from them.
       expect(await differences(upperTree(), await unpackByUmoci('v2'), false)).toEqual([])
+      // It stumbles over entries of the history that have no time.
       expect((await runOk('umoci', ['stat', '--image', `${layout}:v2`])).stdout).toContain('test')
     })
 
@@ -201,7 +204,7 @@ oracle(['umoci', 'skopeo', 'tar'], () => {
     for await (const { path, change } of diffImages(app, await openImage(store, 'rebased')).files()) {
       files.push(`${change} ${path}`)
     }
-    expect(files).toEqual(['changed etc', 'added etc/newer'])
+    expect(files).toEqual(['added etc/newer'])
 
     const platform = { architecture: 'arm64', os: 'linux', variant: 'v8' }
     await editImage(app, { platform }, store, { reference: 'arm64' })
@@ -211,12 +214,20 @@ oracle(['umoci', 'skopeo', 'tar'], () => {
       expect((await inspect('multi', '--override-arch', arch)).Architecture).toBe(arch)
     }
 
-    await editImage(app, { mediaTypes: 'docker' }, store, { reference: 'docker' })
-    const copy = join(folder, `docker${count}`)
-    await runOk('skopeo', ['--insecure-policy', 'copy', `oci:${layout}:docker`, `dir:${copy}`])
-    const manifest = JSON.parse(readFileSync(join(copy, 'manifest.json'), 'utf8'))
-    expect(manifest.layers.map(({ digest }: { digest: string }) => digest)).toEqual(
-      app.layers.map(({ descriptor }) => descriptor.digest),
-    )
+    // skopeo has no place for Docker's manifests in a layout, but in the folder that `dir:` is.
+    const docker = await editImage(app, { mediaTypes: 'docker' }, store)
+    const { manifest, config, layers } = await openImage(store, docker.digest)
+    const dir = join(folder, `docker${count}`)
+    mkdirSync(dir)
+    writeFileSync(join(dir, 'version'), 'Directory Transport Version: 1.1\n')
+    writeFileSync(join(dir, 'manifest.json'), manifest.raw)
+    for (const { digest } of [config.descriptor, ...layers.map(({ descriptor }) => descriptor)]) {
+      const hex = digest.slice('sha256:'.length)
+      copyFileSync(join(layout, 'blobs/sha256', hex), join(dir, hex))
+    }
+    const archive = join(folder, `docker${count}.tar`)
+    await runOk('skopeo', ['--insecure-policy', 'copy', `dir:${dir}`, `docker-archive:${archive}:a/b:1`])
+    const inspected = JSON.parse((await runOk('skopeo', ['inspect', `docker-archive:${archive}`])).stdout)
+    expect(inspected.Layers).toEqual(app.layers.map(({ diffId }) => diffId))
   })
 })

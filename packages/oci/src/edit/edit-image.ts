@@ -89,18 +89,19 @@ export async function editImage(
   }))
   const diffIds: Digest[] = image.layers.map(({ diffId }) => diffId)
   const entries: History[] = []
-  for (const { open, history = {}, annotations: own } of changes.appendLayers ?? []) {
+  for (const { open, history: entry = {}, annotations: own } of changes.appendLayers ?? []) {
     const { descriptor, diffId } = await putLayer(target, open, { compression, ...operation })
     layers.push(own ? { ...descriptor, annotations: own } : descriptor)
     diffIds.push(diffId)
-    entries.push({ ...(changes.created !== undefined && { created: changes.created }), ...history })
+    entries.push({ ...(changes.created !== undefined && { created: changes.created }), ...entry })
   }
   for (const entry of changes.history ?? []) entries.push({ ...entry, empty_layer: true })
 
+  const { history, created: was } = image.config.value
   const config: ImageConfig = {
     ...changeConfig(image.config.value, changes),
     rootfs: { type: 'layers', diff_ids: diffIds },
-    ...extendHistory(image.config.value.history, image.layers.length, entries),
+    ...extendHistory({ history, layers: image.layers.length, created: was }, entries),
   }
   const { annotations: _, ...rest } = manifest
   const edited = { ...rest, layers, ...(Object.keys(annotations).length > 0 && { annotations }) }

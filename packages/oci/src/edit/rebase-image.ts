@@ -86,8 +86,7 @@ export async function rebaseImage(
     ...platform,
     rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) },
     ...extendHistory(
-      base.history,
-      newBase.layers.length,
+      { history: base.history, layers: newBase.layers.length, created: base.created },
       historyAfter(image.config.value.history ?? [], oldBase.layers.length),
     ),
   }
