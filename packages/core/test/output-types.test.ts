@@ -84,7 +84,7 @@ describe('image outputs', () => {
         expect.objectContaining({ code: 'DESTINATION_INVALID' }),
       )
     }
-    for (const place of ['docker-archive:x.tar', 'dir:x']) {
+    for (const place of ['docker-archive:x.tar', 'dir:x', 'docker-daemon:x:1', 'containers-storage:x']) {
       expect(() => imageOutput('containerdisk', place), place).toThrow(
         expect.objectContaining({ code: 'SOURCE_UNSUPPORTED' }),
       )

@@ -16,8 +16,11 @@ import { createLayout, openLayout, writeDockerArchive, writeOciArchive } from '@
 import { parseRepositoryName, type RegistryOptions, registryStore } from '@bootable/registry'
 import { nodeRegistryOptions } from '@bootable/registry/node'
 import type { CoreErrorCode } from '../errors.ts'
-import { formatImageSource, type ImageSource, parseImageSource } from '../source.ts'
+import { type FileTransport, formatImageSource, type ImageSource, parseImageSource } from '../source.ts'
 import type { OpenImageSourceOptions } from './open-image.ts'
+
+/** An address to which images are written. */
+type WritableAddress = Extract<ImageSource, { readonly transport: 'docker' | FileTransport }>
 
 /** What is put into a target: one image that was opened, or whatever a reference stands for. */
 export type PutSource = Image | { readonly store: ImageStore; readonly reference: string }
@@ -33,7 +36,7 @@ export interface PutImage {
 export interface ImageTarget {
   /** The whole address, such as `oci-archive:image.tar:latest`. */
   readonly address: string
-  readonly transport: ImageSource['transport']
+  readonly transport: WritableAddress['transport']
   /** Nothing half-made stays behind when it fails, but for blobs in a registry that nothing points at. */
   put(source: PutSource, options?: CopyImageOptions): Promise<PutImage>
   /** What `put` would move. Nothing is written, and no folder is made. */
@@ -53,7 +56,7 @@ export interface ImageTargetOptions extends Pick<OpenImageSourceOptions, 'regist
  * @throws BootableError `SOURCE_INVALID`, `SOURCE_UNSUPPORTED`, `REFERENCE_INVALID`
  */
 export function imageTarget(address: string, options: ImageTargetOptions = {}): ImageTarget {
-  const target = withName(parseImageSource(address), options.name)
+  const target = withName(checkWritable(parseImageSource(address), address), options.name)
   // What is no name is told now, not when there is something to send.
   if (target.transport === 'docker') parseRepositoryName(target.reference)
   return {
@@ -64,8 +67,21 @@ export function imageTarget(address: string, options: ImageTargetOptions = {}): 
   }
 }
 
+function checkWritable(target: ImageSource, address: string): WritableAddress {
+  const { transport } = target
+  if (transport !== 'containers-storage' && transport !== 'docker-daemon') return target
+  throw new BootableError<CoreErrorCode>(
+    'SOURCE_UNSUPPORTED',
+    `${address}: ${transport} is read, not written`,
+    {
+      details: { source: address, transport },
+      hint: 'write an archive and load it, for instance with "podman load" or "docker load"',
+    },
+  )
+}
+
 async function planFor(
-  target: ImageSource,
+  target: WritableAddress,
   source: PutSource,
   listing: ListContentOptions,
   { registry }: ImageTargetOptions,
@@ -79,7 +95,7 @@ async function planFor(
 }
 
 /** What is there before something is put; an archive is always written anew. */
-async function openExisting(target: ImageSource, registry: RegistryOptions = {}): Promise<ImageStore> {
+async function openExisting(target: WritableAddress, registry: RegistryOptions = {}): Promise<ImageStore> {
   if (target.transport === 'docker') {
     return registryStore(target.reference, { ...nodeRegistryOptions(), ...registry })
   }
@@ -89,7 +105,7 @@ async function openExisting(target: ImageSource, registry: RegistryOptions = {})
 }
 
 function putInto(
-  target: ImageSource,
+  target: WritableAddress,
   source: PutSource,
   copying: CopyImageOptions,
   options: ImageTargetOptions,
@@ -108,7 +124,7 @@ function putInto(
 
 type FileTarget = Extract<ImageSource, { readonly path: string }>
 
-function withName(target: ImageSource, name: string | undefined): ImageSource {
+function withName(target: WritableAddress, name: string | undefined): WritableAddress {
   if (target.transport === 'docker' || target.reference !== '' || name === undefined) return target
   return { ...target, reference: name }
 }
