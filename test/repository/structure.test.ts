@@ -18,6 +18,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   tree: ['bytes'],
   oci: ['bytes', 'tree'],
   registry: ['bytes', 'oci'],
+  signatures: ['bytes', 'oci'],
   blueprint: ['bytes'],
   system: ['bytes', 'tree', 'blueprint'],
   filesystems: ['bytes', 'tree'],
@@ -29,6 +30,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'tree',
     'oci',
     'registry',
+    'signatures',
     'blueprint',
     'system',
     'filesystems',
@@ -36,7 +38,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'bootloader',
     'disk',
   ],
-  cli: ['core', 'blueprint', 'registry', 'bytes'],
+  cli: ['core', 'blueprint', 'registry', 'signatures', 'bytes'],
 }
 
 describe.each(packageNames)('packages/%s', (name) => {

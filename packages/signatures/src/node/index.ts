@@ -1,0 +1,2 @@
+export { defaultPolicyPaths, loadPolicy } from './load-policy.ts'
+export { sigstoreVerifier } from './sigstore-verifier.ts'
