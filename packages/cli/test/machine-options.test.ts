@@ -36,6 +36,17 @@ describe('flags that describe a machine', () => {
     expect(await optionsOf()).toEqual({ bootloader: 'auto', layout: 'auto' })
   })
 
+  it('ask for signatures by a key, by a policy, but not by both', async () => {
+    const trust = { type: 'keys', keys: [{ path: 'cosign.pub' }] }
+    expect(await optionsOf('--verify-key', 'cosign.pub')).toMatchObject({
+      policy: { default: [{ type: 'sigstoreSigned', trust, signedIdentity: { type: 'matchAny' } }] },
+    })
+    const path = fileOf('policy.json', '{"default":[{"type":"reject"}]}')
+    expect(await optionsOf('--policy', path)).toMatchObject({ policy: { default: [{ type: 'reject' }] } })
+    await expect(read('--policy', join(folder, 'none'))).rejects.toMatchObject({ code: 'POLICY_UNREADABLE' })
+    expect(() => read('--policy', path, '--verify-key', 'cosign.pub')).toThrow(/cannot be used with/)
+  })
+
   it.each<[args: string[], options: object]>([
     [['--rootfs', 'ext4'], { rootfs: 'ext4' }],
     [['--rootfs', 'xfs'], { rootfs: 'xfs' }],

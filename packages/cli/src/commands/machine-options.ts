@@ -4,6 +4,7 @@ import type { Blueprint, LoadedBlueprint } from '@bootable/blueprint'
 import { BootableError, parseSize } from '@bootable/bytes'
 import type { Firmware, RootFilesystem } from '@bootable/core'
 import type { FileMachineOptions } from '@bootable/core/node'
+import type { Policy } from '@bootable/signatures'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { readPassphrase } from './passphrase.ts'
 
@@ -26,6 +27,8 @@ export interface MachineFlags {
   readonly cache: string | boolean
   readonly defaultKernelArgs: boolean
   readonly tlsVerify: boolean
+  readonly policy?: string
+  readonly verifyKey?: string
 }
 
 /** Adds the flags of {@link MachineFlags} to a command. */
@@ -69,6 +72,10 @@ export function addMachineFlags(command: Command): Command {
     .option('--no-cache', 'decompress into a temporary folder')
     .option('--no-default-kernel-args', 'leave out rw console=tty0 console=ttyS0')
     .option('--no-tls-verify', 'allow plain http to the registry')
+    .option('--policy <file>', "policy.json that has to accept the image; host for podman's own policy")
+    .addOption(
+      new Option('--verify-key <file>', 'public key by which the image has to be signed').conflicts('policy'),
+    )
 }
 
 function parseDiskSize(value: string): number | 'minimum' {
@@ -106,6 +113,7 @@ export async function readMachineFlags(
   const loaded = config === undefined ? undefined : await readBlueprint(config)
   const luksPassphrase =
     luksPassphraseFile === undefined ? undefined : await readPassphrase(luksPassphraseFile)
+  const policy = await readPolicyFlags(flags)
   const blueprint = withUpdates(loaded?.blueprint, flags.updates)
   const options: FileMachineOptions = {
     image,
@@ -125,8 +133,20 @@ export async function readMachineFlags(
     ...(flags.cache !== true && { cache: flags.cache as string | false }),
     ...(!flags.defaultKernelArgs && { defaultKernelArguments: false }),
     ...(!flags.tlsVerify && { registry: { insecure: true } }),
+    ...(policy && { policy }),
   }
   return { options, warnings: loaded?.warnings ?? [] }
+}
+
+/** Without a flag nothing is asked of an image, as the library has it. */
+async function readPolicyFlags({ policy, verifyKey }: MachineFlags): Promise<Policy | undefined> {
+  if (verifyKey !== undefined) {
+    const { keyPolicy } = await import('@bootable/signatures')
+    return keyPolicy([{ path: verifyKey }])
+  }
+  if (policy === undefined) return undefined
+  const { loadPolicy } = await import('@bootable/signatures/node')
+  return loadPolicy(policy === 'host' ? undefined : policy)
 }
 
 /** The command line has the last word on updates. */

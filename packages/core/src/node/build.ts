@@ -15,7 +15,7 @@ import { folderImageOutputs, folderOutputs, scratchOutput } from './outputs.ts'
 
 /** Options that every function here shares. */
 export interface FileMachineOptions
-  extends Omit<MachineOptions, 'cache' | 'runtime'>,
+  extends Omit<MachineOptions, 'cache' | 'runtime' | 'policy'>,
     OpenImageSourceOptions {
   /**
    * Address of the image: `docker://…`, `oci-archive:…`, …; see `parseImageSource`. A machine that updates
@@ -90,7 +90,7 @@ async function withMachineOptions<T>(
   options: FileMachineOptions,
   use: (options: Omit<BuildDiskOptions, 'outputs'>) => Promise<T>,
 ): Promise<T> {
-  const { cache: given, image: address, registry: _, platform: __, ...rest } = options
+  const { cache: given, image: address, registry: _, platform: __, policy: ___, ...rest } = options
   const clock = rest.clock ?? sourceDateEpoch()
   const cache = await openCache(given)
   try {

@@ -14,3 +14,4 @@ export {
   openStoreOf,
 } from './open-image.ts'
 export * from './outputs.ts'
+export { type VerifyImageSourceOptions, verifyImageSource } from './verify-image.ts'

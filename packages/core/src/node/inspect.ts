@@ -10,7 +10,7 @@ import { isDiskFile, noDisk, type OpenedDiskPath, openCarriedDisk, openDiskPath 
 import { type OpenImageSourceOptions, openStoreOf } from './open-image.ts'
 
 /** Options of {@link inspectFile}. */
-export interface InspectFileOptions extends OperationOptions, OpenImageSourceOptions {
+export interface InspectFileOptions extends OperationOptions, Omit<OpenImageSourceOptions, 'policy'> {
   /** Reads the layers of an image as well. @defaultValue for images in files, not for those in registries */
   readonly layers?: boolean
 }

@@ -17,7 +17,7 @@ import { type OpenedStore, type OpenImageSourceOptions, openStoreOf } from './op
 import { scratchOutput } from './outputs.ts'
 
 /** Options of {@link openDiskPath}. */
-export interface OpenDiskPathOptions extends OperationOptions, OpenImageSourceOptions {
+export interface OpenDiskPathOptions extends OperationOptions, Omit<OpenImageSourceOptions, 'policy'> {
   /** Bytes after which a compressed disk is refused, holes included. @defaultValue 256 GiB */
   readonly maxSize?: number
   /** Where the layers of an image are kept that carries the disk. @defaultValue a temporary folder */

@@ -12,13 +12,20 @@ import {
 } from '@bootable/oci/node'
 import { type RegistryOptions, registryStore } from '@bootable/registry'
 import { nodeRegistryOptions } from '@bootable/registry/node'
+import type { Policy } from '@bootable/signatures'
 import type { CoreErrorCode } from '../errors.ts'
 import { type ImageSource, parseImageSource, storeReference } from '../source.ts'
+import { enforceImagePolicy, readPolicy } from './image-policy.ts'
 
 /** Options of {@link openImageSource}. */
 export interface OpenImageSourceOptions extends OpenImageOptions {
   /** Changes to what `nodeRegistryOptions` gives, such as `insecure`. */
   readonly registry?: RegistryOptions
+  /**
+   * Refuses an image that it does not accept: a policy, or the path of a policy.json.
+   * @defaultValue none: any image will do
+   */
+  readonly policy?: Policy | string
 }
 
 /** A place that holds images, and what was asked for in it. */
@@ -39,16 +46,21 @@ export interface OpenedImage {
  * Opens an image by its address, as {@link parseImageSource} reads it; the bare name of a layout folder
  * or of an archive is understood as well.
  *
- * @throws BootableError of the address, the store and the image
+ * @throws BootableError of the address, the store and the image; of `enforcePolicy`, when only manifests,
+ *   the configuration and signatures have been read
  */
 export async function openImageSource(
   text: string,
   options: OpenImageSourceOptions = {},
 ): Promise<OpenedImage> {
+  // A policy that cannot be read is no reason to ask a registry first.
+  const policy = await readPolicy(options.policy)
   const { store, source } = await openStoreOf(text, options)
   const close = async (): Promise<void> => store.close?.()
   try {
-    return { image: await openImage(store, storeReference(source), options), source, close }
+    const image = await openImage(store, storeReference(source), options)
+    if (policy) await enforceImagePolicy(image, source, policy, options.signal)
+    return { image, source, close }
   } catch (error) {
     await close()
     throw error

@@ -3,10 +3,18 @@ import type { BootloaderName, Firmware } from '@bootable/bootloader'
 import type { OperationOptions, RuntimeOptions } from '@bootable/bytes'
 import type { RootFilesystem, SectorSize } from '@bootable/disk'
 import type { LayerCache } from '@bootable/oci'
+import type { Policy, VerifyImageOptions } from '@bootable/signatures'
 import type { LayoutName } from './layout.ts'
+
+/** A policy, and what it has to know of the image that it judges. */
+export interface ImagePolicy extends Pick<VerifyImageOptions, 'location' | 'verifier'> {
+  readonly policy: Policy
+}
 
 /** What can be said about a machine, whatever it is written to. */
 export interface MachineOptions extends OperationOptions, RuntimeOptions {
+  /** Refuses an image that it does not accept, before any layer is read. @defaultValue none: any image will do */
+  readonly policy?: ImagePolicy
   readonly blueprint?: Blueprint
   /**
    * Filesystem of the root, and of whatever is asked for without a type.

@@ -5,6 +5,7 @@ import { BootableError, type ProgressEvent, portableRuntime } from '@bootable/by
 import { type DiskPlan, type LuksSecrets, planDisk } from '@bootable/disk'
 import { type FetchLayersOptions, type Image, memoryLayerCache, unpackImage } from '@bootable/oci'
 import { deployOstree, formatTargetImage, labelOstree, parseTargetReference } from '@bootable/ostree'
+import { enforcePolicy } from '@bootable/signatures'
 import {
   checkMountPoints,
   type DeploymentOptions,
@@ -48,7 +49,8 @@ export interface Machine {
  * @throws BootableError of every step; nothing has been written to an artifact by then
  */
 export async function prepareMachine(image: Image, options: MachineOptions = {}): Promise<Machine> {
-  const { blueprint, runtime = portableRuntime, signal } = options
+  const { blueprint, runtime = portableRuntime, signal, policy } = options
+  if (policy) await enforcePolicy(image, policy.policy, { ...policy, ...(signal && { signal }) })
   const onProgress = options.onProgress && tellOnce(options.onProgress)
   const operation = { ...(signal && { signal }), ...(onProgress && { onProgress }), runtime }
   for (const { key, message } of blueprint ? unheededCustomizations(blueprint, 'disk') : []) {
