@@ -178,6 +178,14 @@ describe('scopes', () => {
       'docker-archive: every image',
     )
   })
+
+  it.each(['containers-storage', 'docker-daemon'] as const)('of %s is not guessed', (transport) => {
+    expect(findRequirements(policyOf([], transport), { transport }).scope).toBe('default')
+    expect(findRequirements(policyOf([''], transport), { transport }).scope).toBe(`${transport}: every image`)
+    expect(() => findRequirements(policyOf(['quay.io/a/b'], transport), { transport })).toThrow(
+      expect.objectContaining({ code: 'POLICY_UNSUPPORTED' }),
+    )
+  })
 })
 
 describe('signedIdentity', () => {

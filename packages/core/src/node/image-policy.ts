@@ -1,6 +1,6 @@
 import { realpath } from 'node:fs/promises'
 import { type Image, parseReference } from '@bootable/oci'
-import { enforcePolicy, type Policy, type VerifyImageOptions } from '@bootable/signatures'
+import { enforcePolicy, type ImageLocation, type Policy, type VerifyImageOptions } from '@bootable/signatures'
 import type { ImageSource } from '../source.ts'
 
 /** A policy, or the one in a file. */
@@ -35,9 +35,14 @@ export async function verifyOptions(
   signal: AbortSignal | undefined,
 ): Promise<VerifyImageOptions> {
   const { sigstoreVerifier } = await import('@bootable/signatures/node')
-  const location =
-    source.transport === 'docker'
-      ? ({ transport: 'docker', reference: parseReference(source.reference) } as const)
-      : { transport: source.transport, path: await realpath(source.path) }
+  const location = await locate(source)
   return { location, verifier: sigstoreVerifier(), ...(signal && { signal }) }
+}
+
+async function locate(source: ImageSource): Promise<ImageLocation> {
+  if (source.transport === 'docker') {
+    return { transport: source.transport, reference: parseReference(source.reference) }
+  }
+  if ('path' in source) return { transport: source.transport, path: await realpath(source.path) }
+  return { transport: source.transport }
 }

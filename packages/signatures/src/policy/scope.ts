@@ -1,4 +1,6 @@
+import { BootableError } from '@bootable/bytes'
 import { formatReference, normalizeDockerHub, type Reference } from '@bootable/oci'
+import type { SignaturesErrorCode } from '../errors.ts'
 import type { Policy, PolicyRequirement } from './types.ts'
 
 /** Where an image comes from, in the words of containers-transports(5): what a policy's scopes speak of. */
@@ -7,6 +9,8 @@ export type ImageLocation =
   | { readonly transport: 'docker'; readonly reference: Reference }
   /** A file or folder, its path absolute and without symbolic links. */
   | { readonly transport: string; readonly path: string }
+  /** A storage or a daemon of this host, of whose scopes only `''` is understood. */
+  | { readonly transport: 'containers-storage' | 'docker-daemon' }
 
 /** The list of a policy that applies to an image, and where it stands there. */
 export interface ApplicablePolicy {
@@ -28,11 +32,14 @@ export function referenceOf(location: ImageLocation): Reference | undefined {
  * The most specific list that a policy has for a place: the image itself, then its repository, every
  * namespace up to the host, then `*.` and the domains above the host (docker); the path and the folders
  * above it (oci, oci-archive); then the transport's default and the policy's.
+ *
+ * @throws BootableError `POLICY_UNSUPPORTED` where it has scopes for a storage or a daemon, which might apply
  */
 export function findRequirements(policy: Policy, location: ImageLocation): ApplicablePolicy {
   const scopes = Object.hasOwn(policy.transports, location.transport)
     ? policy.transports[location.transport]
     : undefined
+  if (scopes && !('path' in location) && !('reference' in location)) refuseScopes(scopes, location.transport)
   for (const scope of scopes ? [...scopesOf(location), ''] : []) {
     const requirements = scopes && Object.hasOwn(scopes, scope) ? scopes[scope] : undefined
     if (requirements) return { requirements, scope: `${location.transport}: ${scope || 'every image'}` }
@@ -40,12 +47,20 @@ export function findRequirements(policy: Policy, location: ImageLocation): Appli
   return { requirements: policy.default, scope: 'default' }
 }
 
+function refuseScopes(scopes: Policy['transports'][string] & object, transport: string): void {
+  const [scope] = Object.keys(scopes).filter((each) => each !== '')
+  if (scope === undefined) return
+  const details = { transport, scope }
+  const message = `the policy has the scope ${JSON.stringify(scope)} for ${transport}, which is not understood here`
+  throw new BootableError<SignaturesErrorCode>('POLICY_UNSUPPORTED', message, { details })
+}
+
 function scopesOf(location: ImageLocation): string[] {
   const reference = referenceOf(location)
   if (reference) return registryScopes(reference)
-  const { path } = location as { readonly path: string }
   // docker-archive knows no scopes: one of its files holds images of many names.
-  return location.transport === 'docker-archive' ? [] : parents(path).filter((scope) => scope !== '')
+  if (!('path' in location) || location.transport === 'docker-archive') return []
+  return parents(location.path).filter((scope) => scope !== '')
 }
 
 function registryScopes({ host = 'docker.io', repository, tag, digest }: Reference): string[] {
