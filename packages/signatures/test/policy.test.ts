@@ -179,7 +179,7 @@ describe('scopes', () => {
     )
   })
 
-  it.each(['containers-storage', 'docker-daemon'] as const)('of %s is not guessed', (transport) => {
+  test.each(['containers-storage', 'docker-daemon'] as const)('of %s is not guessed', (transport) => {
     expect(findRequirements(policyOf([], transport), { transport }).scope).toBe('default')
     expect(findRequirements(policyOf([''], transport), { transport }).scope).toBe(`${transport}: every image`)
     expect(() => findRequirements(policyOf(['quay.io/a/b'], transport), { transport })).toThrow(

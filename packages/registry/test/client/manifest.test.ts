@@ -155,10 +155,3 @@ test('a reference that is neither tag nor digest never gets into a URL', async (
   })
   expect(server.seen).toEqual([])
 })
-
-test('the store cannot be written', async () => {
-  const { store } = openTestStore('127.0.0.1:9')
-  await expect(store.putManifest(new Uint8Array(), { mediaType: 'a/b' })).rejects.toMatchObject({
-    code: 'STORE_READ_ONLY',
-  })
-})
