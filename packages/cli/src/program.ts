@@ -24,7 +24,7 @@ export function createProgram(signal: AbortSignal, setStatus: (status: number) =
     planCommand(signal),
     inspectCommand(signal),
     convertCommand(signal),
-    imageCommand(signal),
+    imageCommand(signal, setStatus),
     checkUpdateCommand(signal, setStatus),
   ]
   for (const command of commands) {

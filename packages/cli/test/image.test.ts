@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -115,5 +115,47 @@ describe('bootable image inspect and tags', () => {
     await run('copy', `oci:${at('image')}`, `oci:${at('names')}:two`)
     expect(await run('tags', `oci:${at('names')}`)).toMatchObject({ stdout: 'one\ntwo\n' })
     expect(JSON.parse((await run('tags', '--json', `oci:${at('names')}`)).stdout)).toEqual(['one', 'two'])
+  })
+})
+
+describe('bootable image diff', () => {
+  beforeAll(() => {
+    const changed = [...MINIMAL_MACHINE, { name: 'usr/share/new', data: 'content' }]
+    writeLayout(at('changed'), { layers: [{ tar: tarOf(changed) }] })
+  })
+
+  it('tells layers and files', async () => {
+    const { status, stdout } = await run('diff', '--no-times', `oci:${at('image')}`, `oci:${at('changed')}`)
+    expect(status).toBe(EXIT.success)
+    expect(stdout).toMatch(/^shared +none$/m)
+    expect(stdout).toMatch(/^added +1 layer, /m)
+    expect(stdout).toMatch(/^\+ \/?usr\/share\/new {2}7 B$/m)
+  })
+
+  it('finds nothing between an image and itself', async () => {
+    const { stdout } = await run('diff', '--json', `oci:${at('image')}`, `oci:${at('image')}`)
+    expect(stdout.trimEnd().split('\n')).toHaveLength(1)
+    expect(JSON.parse(stdout)).toMatchObject({ addedLayers: [], removedLayers: [], fetchSize: 0, config: [] })
+  })
+})
+
+describe('bootable image verify', () => {
+  it('says what a policy thinks, and copies refuse what it refuses', async () => {
+    writeFileSync(at('reject.json'), JSON.stringify({ default: [{ type: 'reject' }] }))
+    writeFileSync(at('accept.json'), JSON.stringify({ default: [{ type: 'insecureAcceptAnything' }] }))
+    const image = `oci:${at('image')}`
+    expect(await run('verify', '--policy', at('accept.json'), image)).toMatchObject({ status: EXIT.success })
+    const refused = await run('verify', '--policy', at('reject.json'), image)
+    expect(refused.status).toBe(EXIT.failure)
+    expect(refused.stdout).toMatch(/^verdict +refused$/m)
+
+    const target = `oci-archive:${at('refused.tar')}`
+    const { status, stderr } = await run('copy', '--policy', at('reject.json'), image, target)
+    expect(status).toBe(EXIT.failure)
+    expect(stderr).toMatch(/reject/)
+    await expect(stat(at('refused.tar'))).rejects.toThrow()
+    expect(await run('copy', '--policy', at('accept.json'), image, target)).toMatchObject({
+      status: EXIT.success,
+    })
   })
 })

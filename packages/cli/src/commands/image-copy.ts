@@ -1,8 +1,9 @@
 import { Command, Option } from 'commander'
 import { formatCopyPlan } from '../render/copy-plan.ts'
 import { createRenderer, PROGRESS_STYLES, type ProgressStyle } from '../render/progress.ts'
+import { addPolicyFlags, type PolicyFlags, readPolicyFlags } from './policy-options.ts'
 
-interface CopyFlags {
+interface CopyFlags extends PolicyFlags {
   readonly platform?: string
   readonly allPlatforms?: true
   readonly referrers?: true
@@ -55,7 +56,7 @@ function copyCommand(signal: AbortSignal, kind: CopyKind): Command {
     .argument('<target>', kind.to)
     .option('--platform <platform>', 'the image for it alone, such as linux/arm64')
   if (kind.single) command.option('--all-platforms', 'everything that the name stands for')
-  return command
+  return addPolicyFlags(command)
     .option('--referrers', 'take along what refers to it: signatures, bills of materials')
     .option('--dry-run', 'say what would move, and move nothing')
     .addOption(
@@ -65,6 +66,7 @@ function copyCommand(signal: AbortSignal, kind: CopyKind): Command {
     .action(async (image: string, target: string, flags: CopyFlags) => {
       const { copyImageFiles, planImageCopy } = await import('@bootable/core/node')
       const { platform, allPlatforms, referrers = false } = flags
+      const policy = await readPolicyFlags(flags)
       const render = createRenderer(flags.progress)
       const options = {
         signal,
@@ -72,6 +74,7 @@ function copyCommand(signal: AbortSignal, kind: CopyKind): Command {
         referrers,
         single: platform !== undefined || (kind.single === true && !allPlatforms),
         ...(platform !== undefined && { platform }),
+        ...(policy && { policy }),
         ...(!flags.tlsVerify && { registry: { insecure: true } }),
       }
       const isJson = flags.progress === 'json'

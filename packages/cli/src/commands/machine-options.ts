@@ -4,12 +4,12 @@ import type { Blueprint, LoadedBlueprint } from '@bootable/blueprint'
 import { BootableError, parseSize } from '@bootable/bytes'
 import type { Firmware, RootFilesystem } from '@bootable/core'
 import type { FileMachineOptions } from '@bootable/core/node'
-import type { Policy } from '@bootable/signatures'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { readPassphrase } from './passphrase.ts'
+import { addPolicyFlags, type PolicyFlags, readPolicyFlags } from './policy-options.ts'
 
 /** Flags of every command that turns an image into a machine, as commander hands them over. */
-export interface MachineFlags {
+export interface MachineFlags extends PolicyFlags {
   readonly config?: string
   readonly rootfs?: RootFilesystem
   readonly size?: number | 'minimum'
@@ -27,13 +27,11 @@ export interface MachineFlags {
   readonly cache: string | boolean
   readonly defaultKernelArgs: boolean
   readonly tlsVerify: boolean
-  readonly policy?: string
-  readonly verifyKey?: string
 }
 
 /** Adds the flags of {@link MachineFlags} to a command. */
 export function addMachineFlags(command: Command): Command {
-  return command
+  return addPolicyFlags(command)
     .option('--config <file>', 'blueprint, TOML or JSON by its ending; - reads JSON from standard input')
     .addOption(new Option('--rootfs <type>', 'root filesystem').choices(['ext4', 'xfs', 'btrfs']))
     .option('--size <size>', 'size of the disk, such as "20 GiB"; "minimum" for what fits', parseDiskSize)
@@ -72,10 +70,6 @@ export function addMachineFlags(command: Command): Command {
     .option('--no-cache', 'decompress into a temporary folder')
     .option('--no-default-kernel-args', 'leave out rw console=tty0 console=ttyS0')
     .option('--no-tls-verify', 'allow plain http to the registry')
-    .option('--policy <file>', "policy.json that has to accept the image; host for podman's own policy")
-    .addOption(
-      new Option('--verify-key <file>', 'public key by which the image has to be signed').conflicts('policy'),
-    )
 }
 
 function parseDiskSize(value: string): number | 'minimum' {
@@ -136,17 +130,6 @@ export async function readMachineFlags(
     ...(policy && { policy }),
   }
   return { options, warnings: loaded?.warnings ?? [] }
-}
-
-/** Without a flag nothing is asked of an image, as the library has it. */
-async function readPolicyFlags({ policy, verifyKey }: MachineFlags): Promise<Policy | undefined> {
-  if (verifyKey !== undefined) {
-    const { keyPolicy } = await import('@bootable/signatures')
-    return keyPolicy([{ path: verifyKey }])
-  }
-  if (policy === undefined) return undefined
-  const { loadPolicy } = await import('@bootable/signatures/node')
-  return loadPolicy(policy === 'host' ? undefined : policy)
 }
 
 /** The command line has the last word on updates. */

@@ -3,12 +3,15 @@ import {
   type CopyPlan,
   type Descriptor,
   formatReference,
+  type Image,
   isDigest,
+  isIndex,
   openImage,
   parseReference,
 } from '@bootable/oci'
 import { formatImageSource, type ImageSource, parseImageSource, storeReference } from '../source.ts'
-import { type ImageTarget, imageTarget, type PutSource } from './image-target.ts'
+import { enforceImagePolicy, readPolicy } from './image-policy.ts'
+import { type ImageTarget, imageTarget, type NamedSource, type PutSource } from './image-target.ts'
 import { type OpenImageSourceOptions, openStoreOf } from './open-image.ts'
 
 /** Options of {@link copyImageFiles}. */
@@ -48,7 +51,7 @@ export interface PlannedCopy {
  *
  * @param from as `openImageSource` reads it
  * @param to as `imageTarget` reads it
- * @throws BootableError of the addresses, the stores and the image
+ * @throws BootableError of the addresses, the stores and the image; of `enforcePolicy`, before a layer is read
  */
 export async function copyImageFiles(
   from: string,
@@ -78,7 +81,9 @@ async function betweenAddresses<Result>(
   options: CopyImageFilesOptions,
   work: (subject: PutSource, target: ImageTarget, copying: CopyImageOptions) => Promise<Result>,
 ): Promise<Result & { readonly source: string; readonly target: string }> {
-  const { platform, name, registry, single = platform !== undefined, ...copying } = options
+  const { platform, name, registry, single = platform !== undefined, policy: asked, ...copying } = options
+  // A policy that cannot be read is no reason to ask a registry first.
+  const policy = await readPolicy(asked)
   const { store, source } = await openStoreOf(from, options)
   try {
     const known = name ?? nameIn(parseImageSource(to).transport, source)
@@ -89,11 +94,29 @@ async function betweenAddresses<Result>(
     const reference = storeReference(source)
     const one = single || target.transport === 'docker-archive'
     const subject = one ? await openImage(store, reference, options) : { store, reference }
+    if (policy) {
+      for (const image of 'manifest' in subject ? [subject] : await imagesOf(subject, options.signal)) {
+        await enforceImagePolicy(image, source, policy, options.signal)
+      }
+    }
     const result = await work(subject, target, copying)
     return { source: formatImageSource(source), target: target.address, ...result }
   } finally {
     await store.close?.()
   }
+}
+
+/** Every image that a name stands for: each has to be accepted. Attestations of BuildKit are no images. */
+async function imagesOf({ store, reference }: NamedSource, signal?: AbortSignal): Promise<Image[]> {
+  const options = signal ? { signal } : {}
+  const root = await store.getManifest(reference, options)
+  if (!isIndex(root)) return [await openImage(store, reference, options)]
+  const images: Image[] = []
+  for (const { platform } of root.value.manifests) {
+    if (platform?.os === 'unknown') continue
+    images.push(await openImage(store, reference, { ...options, ...(platform && { platform }) }))
+  }
+  return images
 }
 
 function nameIn(transport: ImageSource['transport'], source: ImageSource): string | undefined {

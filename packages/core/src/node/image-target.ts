@@ -22,8 +22,14 @@ import type { OpenImageSourceOptions } from './open-image.ts'
 /** An address to which images are written. */
 type WritableAddress = Extract<ImageSource, { readonly transport: 'docker' | FileTransport }>
 
-/** What is put into a target: one image that was opened, or whatever a reference stands for. */
-export type PutSource = Image | { readonly store: ImageStore; readonly reference: string }
+/** Whatever a reference stands for in a store. */
+export interface NamedSource {
+  readonly store: ImageStore
+  readonly reference: string
+}
+
+/** What is put into a target: one image that was opened, or all that a name stands for. */
+export type PutSource = Image | NamedSource
 
 /** What was put into a target. */
 export interface PutImage {
@@ -172,7 +178,7 @@ async function intoOciArchive(
   return { descriptor, undo: () => rm(path, { force: true }) }
 }
 
-function rootOf({ store, reference }: Exclude<PutSource, Image>): Promise<{ descriptor: Descriptor }> {
+function rootOf({ store, reference }: NamedSource): Promise<{ descriptor: Descriptor }> {
   return store.getManifest(reference)
 }
 
