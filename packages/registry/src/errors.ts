@@ -12,6 +12,10 @@ export type RegistryErrorCode =
   | 'AUTH_DENIED'
   /** Credentials could not be read: a broken configuration file or helper. */
   | 'CREDENTIALS_UNREADABLE'
+  /** A file that says how hosts are reached is broken: `registries.conf`, `certs.d`, an address of a proxy. */
+  | 'CONFIGURATION_INVALID'
+  /** The administrator of this host forbids the repository. */
+  | 'REGISTRY_BLOCKED'
   | 'NOT_FOUND'
   | 'RATE_LIMITED'
   | 'SERVER_ERROR'

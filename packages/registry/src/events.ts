@@ -22,6 +22,16 @@ export type RegistryEvent =
       readonly anonymous: boolean
       readonly scope: string
     }
+  /** A mirror, or the place that a mirror had named, failed; the next place is asked. */
+  | {
+      readonly type: 'mirror'
+      /** The repository that failed, such as `docker://mirror.lan/library/debian`. */
+      readonly from: string
+      readonly to: string
+      /** Code and text of the error. */
+      readonly code: string
+      readonly message: string
+    }
   /** Something that the user should look at; the call goes on. */
   | { readonly type: 'warning'; readonly message: string; readonly hint?: string }
 

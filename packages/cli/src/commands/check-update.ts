@@ -15,7 +15,7 @@ export function checkUpdateCommand(signal: AbortSignal, setStatus: (status: numb
     .argument('<disk>', 'a disk file of any format, in the ostree layout')
     .option('--image <address>', 'look there in place of where the machine does')
     .option('--json', 'print the comparison as JSON')
-    .option('--no-tls-verify', 'allow plain http to the registry')
+    .option('--no-tls-verify', 'allow plain http and any certificate')
     .addHelpText('after', '\nExit status: 0 up to date, 100 there is an update, 1 it could not be found out.')
     .action(async (disk: string, { image, json, tlsVerify }: CheckUpdateFlags) => {
       const { checkDiskFileUpdate } = await import('@bootable/core/node')

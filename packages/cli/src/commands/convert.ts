@@ -27,7 +27,7 @@ export function convertCommand(signal: AbortSignal): Command {
     .addOption(
       new Option('--progress <style>', 'how to show progress').choices(PROGRESS_STYLES).default('auto'),
     )
-    .option('--no-tls-verify', 'allow plain http to the registry')
+    .option('--no-tls-verify', 'allow plain http and any certificate')
     .action(async (input: string, output: string, flags: ConvertFlags) => {
       const { convertDiskFile } = await import('@bootable/core/node')
       const { type, qcow2Compression, arch, seed, progress, tlsVerify } = flags

@@ -62,7 +62,7 @@ function copyCommand(signal: AbortSignal, kind: CopyKind): Command {
     .addOption(
       new Option('--progress <style>', 'how to show progress').choices(PROGRESS_STYLES).default('auto'),
     )
-    .option('--no-tls-verify', 'allow plain http to registries')
+    .option('--no-tls-verify', 'allow plain http and any certificate')
     .action(async (image: string, target: string, flags: CopyFlags) => {
       const { copyImageFiles, planImageCopy } = await import('@bootable/core/node')
       const { platform, allPlatforms, referrers = false } = flags

@@ -19,7 +19,7 @@ export function imageDiffCommand(signal: AbortSignal): Command {
     .option('--no-files', 'compare layers and configurations alone, which fetches no layer')
     .option('--no-times', 'do not compare modification times')
     .option('--json', 'print one JSON object, and then one a line for each file')
-    .option('--no-tls-verify', 'allow plain http to the registry')
+    .option('--no-tls-verify', 'allow plain http and any certificate')
     .action(async (before: string, after: string, flags: DiffFlags) => {
       const { diffImageSources } = await import('@bootable/core/node')
       const { platform, json, tlsVerify, times } = flags

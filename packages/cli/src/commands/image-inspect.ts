@@ -16,7 +16,7 @@ export function imageInspectCommand(signal: AbortSignal): Command {
     .option('--platform <platform>', 'the image for it, such as linux/arm64, where there are several')
     .option('--json', 'print the report as JSON')
     .option('--raw', 'print the manifest byte for byte')
-    .option('--no-tls-verify', 'allow plain http to the registry')
+    .option('--no-tls-verify', 'allow plain http and any certificate')
     .action(async (image: string, { platform, json, raw, tlsVerify }: InspectFlags) => {
       const { openStoreOf } = await import('@bootable/core/node')
       const { inspectManifest, openImage, storeReference } = await import('@bootable/core')

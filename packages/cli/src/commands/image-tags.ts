@@ -7,7 +7,7 @@ export function imageTagsCommand(signal: AbortSignal): Command {
     .description('list the tags of a repository, or the names in a layout or an archive')
     .argument('<place>', 'docker://host/name, oci:folder, oci-archive:file or docker-archive:file')
     .option('--json', 'print one JSON array')
-    .option('--no-tls-verify', 'allow plain http to the registry')
+    .option('--no-tls-verify', 'allow plain http and any certificate')
     .action(async (place: string, { json, tlsVerify }: { json?: true; tlsVerify: boolean }) => {
       const { openImageStore } = await import('@bootable/core/node')
       const { parseImageSource } = await import('@bootable/core')

@@ -16,7 +16,7 @@ export function imageVerifyCommand(signal: AbortSignal, setStatus: (status: numb
     .argument('<image>', 'as for build')
     .option('--platform <platform>', 'the image for it, such as linux/arm64, where there are several')
     .option('--json', 'print every check of every signature as JSON')
-    .option('--no-tls-verify', 'allow plain http to the registry')
+    .option('--no-tls-verify', 'allow plain http and any certificate')
     .addHelpText('after', '\nExit status: 0 accepted, 1 refused, or it could not be found out.')
   return addPolicyFlags(command).action(async (image: string, flags: VerifyFlags) => {
     const { verifyImageSource } = await import('@bootable/core/node')

@@ -7,7 +7,7 @@ export function inspectCommand(signal: AbortSignal): Command {
     .description('show what an image, an archive or a disk holds')
     .argument('<subject>', 'a disk file of any format, or an image as for build')
     .option('--json', 'print the report as JSON')
-    .option('--no-tls-verify', 'allow plain http to the registry')
+    .option('--no-tls-verify', 'allow plain http and any certificate')
     .action(async (subject: string, flags: { json?: true; tlsVerify: boolean }) => {
       const { inspectFile } = await import('@bootable/core/node')
       const registry = flags.tlsVerify ? {} : { registry: { insecure: true } }

@@ -69,7 +69,7 @@ export function addMachineFlags(command: Command): Command {
     .option('--cache <folder>', 'folder for decompressed layers')
     .option('--no-cache', 'decompress into a temporary folder')
     .option('--no-default-kernel-args', 'leave out rw console=tty0 console=ttyS0')
-    .option('--no-tls-verify', 'allow plain http to the registry')
+    .option('--no-tls-verify', 'allow plain http and any certificate')
 }
 
 function parseDiskSize(value: string): number | 'minimum' {

@@ -17,6 +17,8 @@ import { fetchToken } from './token.ts'
 export interface AuthorizationTarget extends CredentialTarget {
   /** Where the registry answers. */
   readonly origin: URL
+  /** Whatever certificate it shows is trusted. */
+  readonly insecure?: boolean | undefined
   /** The scope of the request itself, whatever the registry calls it. */
   readonly scope: string
 }
@@ -35,10 +37,11 @@ export interface Authorizer {
   /**
    * Answers a 401. `undefined` when nothing new can be offered.
    * @param refused what the request had carried
+   * @param peer the address that the challenge came from
    */
   answer(
     target: AuthorizationTarget,
-    challenges: string,
+    challenge: { readonly header: string; readonly peer?: string | undefined },
     refused: Authorization | undefined,
     signal?: AbortSignal,
   ): Promise<Authorization | undefined>
@@ -56,9 +59,13 @@ export interface AuthorizerOptions {
 /** Milliseconds before its end at which a token is no longer used: a request takes time to arrive. */
 const EARLY = 5_000
 
-interface Entry extends Authorization {
-  readonly challenge: Challenge
+interface Given extends Authorization {
   readonly usableUntil: number
+}
+
+interface Entry extends Given {
+  readonly challenge: Challenge
+  readonly peer: string | undefined
 }
 
 /**
@@ -73,14 +80,19 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
   const replaced = new Map<string, string>()
   const keyOf = ({ origin, scope }: AuthorizationTarget): string => `${origin.origin} ${scope}`
 
-  async function obtain(target: AuthorizationTarget, challenge: Challenge): Promise<Entry | undefined> {
+  async function obtain(
+    target: AuthorizationTarget,
+    challenge: Challenge,
+    peer: string | undefined,
+  ): Promise<Entry | undefined> {
     const { host, repository, key } = target
     const credential = await credentials({ host, repository, key }, {})
     for (const secret of secretsOf(credential)) redactor.add(secret)
-    const entry = await (challenge.scheme === 'basic'
-      ? basic(challenge, credential)
-      : bearer(target, challenge, credential))
-    if (!entry) return undefined
+    const given = await (challenge.scheme === 'basic'
+      ? basic(credential)
+      : bearer(target, challenge, credential, peer))
+    if (!given) return undefined
+    const entry = { ...given, challenge, peer }
     entries.set(keyOf(target), entry)
     const { anonymous } = entry
     const scheme = challenge.scheme === 'basic' ? 'basic' : 'bearer'
@@ -88,21 +100,22 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
     return entry
   }
 
-  async function basic(challenge: Challenge, credential: Credential | undefined): Promise<Entry | undefined> {
+  async function basic(credential: Credential | undefined): Promise<Given | undefined> {
     if (credential?.type !== 'password') return undefined
     const value = basicAuthorization(credential.username, credential.password)
     redactor.add(value.slice('Basic '.length))
-    return { value, anonymous: false, challenge, usableUntil: Number.POSITIVE_INFINITY }
+    return { value, anonymous: false, usableUntil: Number.POSITIVE_INFINITY }
   }
 
   async function bearer(
     target: AuthorizationTarget,
     challenge: Challenge,
     credential: Credential | undefined,
-  ): Promise<Entry> {
+    peer: string | undefined,
+  ): Promise<Given> {
     if (credential?.type === 'registry-token') {
       const value = `Bearer ${headerSafe(credential.token, target.host)}`
-      return { value, anonymous: false, challenge, usableUntil: Number.POSITIVE_INFINITY }
+      return { value, anonymous: false, usableUntil: Number.POSITIVE_INFINITY }
     }
     const start = clock.now()
     const identity = credential?.type === 'identity-token' ? credential.token : undefined
@@ -112,6 +125,8 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
       scopes: scopesOf(challenge.parameters.get('scope'), target.scope),
       credential: known === undefined ? credential : { type: 'identity-token', token: known },
       registry: target.origin,
+      peer,
+      insecure: target.insecure,
       send,
       redactor,
     })
@@ -121,15 +136,19 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
       replaced.set(identity, refreshToken)
     }
     const usableUntil = start + lifetime * 1000 - EARLY
-    return { value: `Bearer ${token}`, anonymous: credential === undefined, challenge, usableUntil }
+    return { value: `Bearer ${token}`, anonymous: credential === undefined, usableUntil }
   }
 
-  function obtainOnce(target: AuthorizationTarget, challenge: Challenge): Promise<Entry | undefined> {
+  function obtainOnce(
+    target: AuthorizationTarget,
+    challenge: Challenge,
+    peer: string | undefined,
+  ): Promise<Entry | undefined> {
     const key = keyOf(target)
     const running = pending.get(key)
     if (running) return running
     // Without a caller's signal: whoever gives up must not take the others along.
-    const started = obtain(target, challenge).finally(() => pending.delete(key))
+    const started = obtain(target, challenge, peer).finally(() => pending.delete(key))
     pending.set(key, started)
     return started
   }
@@ -138,15 +157,15 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
     async current(target, signal) {
       const entry = entries.get(keyOf(target))
       if (!entry || clock.now() < entry.usableUntil) return entry
-      return unlessAborted(obtainOnce(target, entry.challenge), signal)
+      return unlessAborted(obtainOnce(target, entry.challenge, entry.peer), signal)
     },
-    async answer(target, challenges, refused, signal) {
+    async answer(target, { header, peer }, refused, signal) {
       const known = entries.get(keyOf(target))
       // Another call was quicker.
       if (known && known.value !== refused?.value && clock.now() < known.usableUntil) return known
-      const challenge = chooseChallenge(parseChallenges(challenges)) ?? known?.challenge
+      const challenge = chooseChallenge(parseChallenges(header)) ?? known?.challenge
       if (!challenge) return undefined
-      const entry = await unlessAborted(obtainOnce(target, challenge), signal)
+      const entry = await unlessAborted(obtainOnce(target, challenge, peer), signal)
       return entry?.value === refused?.value ? undefined : entry
     },
   }

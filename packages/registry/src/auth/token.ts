@@ -1,7 +1,7 @@
 import { collect, decodeUtf8 } from '@bootable/bytes'
 import { registryError } from '../errors.ts'
 import { responseError } from '../http/failure.ts'
-import { checkRealm } from '../http/policy.ts'
+import { checkRealm, type Destination } from '../http/policy.ts'
 import { type Redactor, redactUrl } from '../http/redact.ts'
 import type { HttpRequest, HttpResponse } from '../http/transport.ts'
 import type { Challenge } from './challenge.ts'
@@ -21,6 +21,10 @@ export interface TokenRequest {
   readonly credential?: Exclude<Credential, { type: 'registry-token' }> | undefined
   /** Whose challenge it is: bounds where its realm may be. */
   readonly registry: URL
+  /** The address that the registry answered from. */
+  readonly peer?: string | undefined
+  /** Whatever certificate the registry shows is trusted: {@link HttpRequest.insecure}. */
+  readonly insecure?: boolean | undefined
   readonly send: (request: HttpRequest) => Promise<HttpResponse>
   readonly redactor: Redactor
 }
@@ -40,7 +44,8 @@ export interface Token {
  * @throws BootableError `POLICY`, `AUTH_DENIED`, `PROTOCOL`, and those of the network
  */
 export async function fetchToken(request: TokenRequest): Promise<Token> {
-  const realm = checkRealm(request.challenge.parameters.get('realm') ?? '', request.registry)
+  const { challenge, registry, peer } = request
+  const realm = checkRealm(challenge.parameters.get('realm') ?? '', registry, peer)
   if (request.credential?.type !== 'identity-token') return readToken(get(realm, request), request)
   const post = oauth2(realm, request, request.credential.token)
   const answer = await request.send(post)
@@ -50,8 +55,17 @@ export async function fetchToken(request: TokenRequest): Promise<Token> {
   return readToken(get(realm, request), request)
 }
 
-function get(realm: URL, { challenge, scopes, credential }: TokenRequest): HttpRequest {
-  const url = new URL(realm)
+/** How the token server may be reached: as its registry is, where it is the same host. */
+function reach(
+  { url, nearest }: Destination,
+  { registry, insecure }: TokenRequest,
+): Pick<HttpRequest, 'nearest' | 'insecure'> {
+  return url.hostname === registry.hostname ? { insecure } : { nearest }
+}
+
+function get(realm: Destination, request: TokenRequest): HttpRequest {
+  const { challenge, scopes, credential } = request
+  const url = new URL(realm.url)
   const service = challenge.parameters.get('service')
   if (service !== undefined) url.searchParams.set('service', service)
   for (const scope of scopes) url.searchParams.append('scope', scope)
@@ -62,20 +76,22 @@ function get(realm: URL, { challenge, scopes, credential }: TokenRequest): HttpR
     // The user name that Docker stores beside an identity token.
     headers.Authorization = basicAuthorization('<token>', credential.token)
   }
-  return { method: 'GET', url, headers }
+  return { method: 'GET', url, headers, ...reach(realm, request) }
 }
 
-function oauth2(url: URL, { challenge, scopes }: TokenRequest, refreshToken: string): HttpRequest {
+function oauth2(realm: Destination, request: TokenRequest, refreshToken: string): HttpRequest {
+  const { challenge, scopes } = request
   const form = new URLSearchParams({
     grant_type: 'refresh_token',
     client_id: CLIENT_ID,
-    service: challenge.parameters.get('service') ?? url.host,
+    service: challenge.parameters.get('service') ?? realm.url.host,
     scope: scopes.join(' '),
     refresh_token: refreshToken,
   })
   return {
     method: 'POST',
-    url,
+    url: realm.url,
+    ...reach(realm, request),
     headers: { Accept: 'application/json', 'Content-Type': 'application/x-www-form-urlencoded' },
     body: new TextEncoder().encode(form.toString()),
   }

@@ -4,6 +4,7 @@ import { registryError } from '../errors.ts'
 import { contentRangeOf } from '../http/headers.ts'
 import { redactUrl } from '../http/redact.ts'
 import type { FollowedResponse } from '../http/redirect.ts'
+import { requestForeign } from './foreign.ts'
 import type { RepositoryName } from './name.ts'
 import type { Session } from './session.ts'
 
@@ -51,21 +52,27 @@ export async function hasBlob(
 async function requestBlob(
   session: Session,
   name: RepositoryName,
-  { digest }: Descriptor,
+  descriptor: Descriptor,
   offset: number,
   signal: AbortSignal | undefined,
   repeat: boolean,
 ): Promise<FollowedResponse> {
+  const { digest } = descriptor
   const request = {
     method: 'GET',
     path: `blobs/${digest}`,
     headers: offset > 0 ? { Range: `bytes=${offset}-` } : {},
     action: 'pull',
+    pull: 'digest',
     expected: offset > 0 ? [200, 206] : [200],
     codes: { 404: 'BLOB_UNKNOWN' },
     signal,
   } as const
-  return repeat ? session.request(name, request) : session.ask(name, request)
+  try {
+    return await (repeat ? session.request(name, request) : session.ask(name, request))
+  } catch (error) {
+    return await requestForeign(session, name, descriptor, { offset, signal, error })
+  }
 }
 
 /**

@@ -2,9 +2,13 @@ import type { BootableError } from '@bootable/bytes'
 import { addressScope } from '../http/address.ts'
 import type { HttpRequest, HttpResponse } from '../http/transport.ts'
 
-/** Whether a server may be spoken to without TLS: loopback, or the user said so. */
-export function mayBePlain(server: string, insecure: boolean | readonly string[] = false): boolean {
-  if (insecure === true || (insecure !== false && insecure.includes(server))) return true
+/** Whether the user said that a server needs no certificate, and no TLS at all. */
+export function isInsecure(server: string, insecure: boolean | readonly string[] = false): boolean {
+  return insecure === true || (insecure !== false && insecure.includes(server))
+}
+
+/** Whether a server is on this machine: what is said to it without TLS nobody else hears. */
+export function isLoopback(server: string): boolean {
   return addressScope(new URL(`https://${server}/`)) === 'loopback'
 }
 

@@ -14,6 +14,7 @@ import {
 } from '@bootable/oci'
 import { mediaTypeOf, numberOf } from '../http/headers.ts'
 import type { RepositoryName } from './name.ts'
+import type { PullKind } from './route.ts'
 import type { RepositoryRequest, Session } from './session.ts'
 
 /** docker-registry answers 404 for an OCI manifest when this header is missing. */
@@ -38,6 +39,7 @@ export async function resolveManifest(
 ): Promise<Descriptor> {
   const response = await session.request(name, {
     ...manifestRequest('HEAD', checkReference(reference), signal),
+    pull: pullKind(reference),
     expected: [200, 400, 403, 405],
   })
   await response.cancel()
@@ -62,18 +64,24 @@ export async function getManifest(
   target: Descriptor | string,
   signal?: AbortSignal,
 ): Promise<Manifest> {
-  return (await fetchManifest(session, name, target, signal)).manifest
+  const pull = pullKind(typeof target === 'string' ? target : target.digest)
+  return (await fetchManifest(session, name, target, signal, pull)).manifest
 }
 
-/** {@link getManifest}, and the headers that came with it. */
+function pullKind(reference: string): PullKind {
+  return isDigest(reference) ? 'digest' : 'tag'
+}
+
+/** {@link getManifest}, and the headers that came with it; of the registry itself, unless it is to be pulled. */
 export async function fetchManifest(
   session: Session,
   name: RepositoryName,
   target: Descriptor | string,
   signal?: AbortSignal,
+  pull?: PullKind,
 ): Promise<{ readonly manifest: Manifest; readonly headers: Headers }> {
   const reference = typeof target === 'string' ? checkReference(target) : target.digest
-  const request = manifestRequest('GET', reference, signal)
+  const request = { ...manifestRequest('GET', reference, signal), ...(pull && { pull }) }
   const { raw, headers } = await session.read(name, request, async (response) => ({
     raw: await readDocument(response.body, typeof target === 'string' ? undefined : target),
     headers: response.headers,

@@ -3,17 +3,20 @@ import { type AuthorizationTarget, type Authorizer, createAuthorizer } from '../
 import { ACTIONS, type RepositoryAction, repositoryScope } from '../auth/scope.ts'
 import { systemClock, unlessAborted } from '../clock.ts'
 import type { RegistryEvent } from '../events.ts'
+import type { AddressScope } from '../http/address.ts'
 import { DEFAULT_TIMEOUT, exchange } from '../http/exchange.ts'
 import { responseError } from '../http/failure.ts'
 import { fetchTransport } from '../http/fetch.ts'
 import { warningsOf } from '../http/headers.ts'
+import type { Destination } from '../http/policy.ts'
 import { createRedactor } from '../http/redact.ts'
 import { type FollowedResponse, followRedirects } from '../http/redirect.ts'
 import { type Backoff, createBackoff, retrying } from '../http/retry.ts'
 import type { HttpRequest, HttpResponse } from '../http/transport.ts'
-import { mayBePlain, probeOrigin } from './endpoint.ts'
+import { isInsecure, isLoopback, probeOrigin } from './endpoint.ts'
 import type { RepositoryName } from './name.ts'
 import type { RegistryOptions } from './options.ts'
+import { createRoutes, type Endpoint, type PullKind } from './route.ts'
 
 /** One request to a repository. */
 export interface RepositoryRequest {
@@ -23,6 +26,8 @@ export interface RepositoryRequest {
    * gave and the policy let pass.
    */
   readonly path: string | URL
+  /** How near the host of such a URL may be, as the policy said. */
+  readonly nearest?: AddressScope | undefined
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: HttpRequest['body']
   readonly action: RepositoryAction
@@ -34,6 +39,8 @@ export interface RepositoryRequest {
   readonly expected: readonly number[]
   /** Error codes for a status that means something special here, such as 404 for a blob. */
   readonly codes?: Readonly<Record<number, string>>
+  /** What of it other places may answer, such as mirrors; without it the registry that the name says is asked. */
+  readonly pull?: PullKind
   readonly signal?: AbortSignal | undefined
 }
 
@@ -55,6 +62,10 @@ export interface Session {
     request: RepositoryRequest,
     consume: (response: FollowedResponse) => Promise<T>,
   ): Promise<T>
+  /** Whether layers may come from the `urls` of their descriptors. */
+  readonly foreignUrls: boolean
+  /** One GET of a place outside of the registry, as nobody in particular; redirects are followed. */
+  fetch(place: Destination, headers: HttpRequest['headers'], signal?: AbortSignal): Promise<FollowedResponse>
   /** For a download that goes on where it broke. */
   backoff(signal: AbortSignal | undefined, offset: () => number): Backoff
   emit(event: RegistryEvent): void
@@ -67,6 +78,7 @@ export function createSession(options: RegistryOptions): Session {
   const redactor = createRedactor()
   const origins = new Map<string, Promise<URL>>()
   const emit = (event: RegistryEvent): void => onEvent?.(event)
+  const routes = createRoutes(options.router, emit)
 
   const send = (request: HttpRequest, signal?: AbortSignal, patience = 0): Promise<HttpResponse> => {
     // Compressing proxies would change length and digest of what is sent.
@@ -82,34 +94,45 @@ export function createSession(options: RegistryOptions): Session {
     onEvent,
   })
 
-  function originOf(server: string): Promise<URL> {
-    let origin = origins.get(server)
+  function originOf(server: string, insecure: boolean): Promise<URL> {
+    const key = `${server} ${insecure}`
+    let origin = origins.get(key)
     if (!origin) {
-      origin = mayBePlain(server, options.insecure)
-        ? probeOrigin(server, send)
-        : Promise.resolve(new URL(`https://${server}`))
-      origins.set(server, origin)
-      origin.catch(() => origins.delete(server))
+      origin =
+        insecure || isLoopback(server)
+          ? probeOrigin(server, (request) => send({ ...request, insecure }))
+          : Promise.resolve(new URL(`https://${server}`))
+      origins.set(key, origin)
+      origin.catch(() => origins.delete(key))
     }
     return origin
   }
 
-  async function ask(name: RepositoryName, request: RepositoryRequest): Promise<FollowedResponse> {
-    const { method, path, headers, body, action, expected, codes, signal, patience } = request
-    const origin = await unlessAborted(originOf(name.server), signal)
+  async function askEndpoint(endpoint: Endpoint, request: RepositoryRequest): Promise<FollowedResponse> {
+    const { name } = endpoint
+    const { method, path, headers, body, action, expected, codes, signal, patience, nearest } = request
+    const insecure = endpoint.insecure || isInsecure(name.server, options.insecure)
+    const origin = await unlessAborted(originOf(name.server, insecure), signal)
     const url = typeof path === 'string' ? new URL(path, new URL(`/v2/${name.repository}/`, origin)) : path
     const target: AuthorizationTarget = {
       host: name.host,
       repository: name.repository,
       key: name.credentialKey,
       origin,
+      insecure,
       scope: request.scope ?? repositoryScope(name.repository, ...ACTIONS[action]),
     }
     // A `Location` may lead to another host, which has no right to what was meant for this one.
     const isHome = url.origin === origin.origin
     const { response, isAnonymous } = await authorised(target, signal, (authorization) =>
       followRedirects(
-        { method, url, headers: { ...headers, ...(isHome && authorization) }, ...(body && { body }) },
+        {
+          method,
+          url,
+          headers: { ...headers, ...(isHome && authorization) },
+          ...(body && { body }),
+          ...(url.hostname === origin.hostname ? { insecure } : { nearest }),
+        },
         (each) => send(each, signal, patience),
       ),
     )
@@ -141,9 +164,8 @@ export function createSession(options: RegistryOptions): Session {
     // A host that a redirect led to gets no answer to its challenges.
     if (first.status !== 401 || first.url.origin !== target.origin.origin) return asFirst
     try {
-      const challenges =
-        first.headers.get('www-authenticate') ?? (await pingChallenges(target.origin, signal))
-      const answer = await authorizer.answer(target, challenges, known, signal)
+      const header = first.headers.get('www-authenticate') ?? (await pingChallenges(target, signal))
+      const answer = await authorizer.answer(target, { header, peer: first.peer }, known, signal)
       if (!answer) return asFirst
       await first.cancel()
       return { response: await attempt({ Authorization: answer.value }), isAnonymous: answer.anonymous }
@@ -154,8 +176,12 @@ export function createSession(options: RegistryOptions): Session {
   }
 
   /** Google's registries have answered 401 without a challenge; only the root told how to log in. */
-  async function pingChallenges(origin: URL, signal: AbortSignal | undefined): Promise<string> {
-    const response = await send({ method: 'GET', url: new URL('/v2/', origin), headers: {} }, signal)
+  async function pingChallenges(
+    { origin, insecure }: AuthorizationTarget,
+    signal: AbortSignal | undefined,
+  ): Promise<string> {
+    const url = new URL('/v2/', origin)
+    const response = await send({ method: 'GET', url, headers: {}, insecure }, signal)
     await response.cancel()
     return response.headers.get('www-authenticate') ?? ''
   }
@@ -174,16 +200,27 @@ export function createSession(options: RegistryOptions): Session {
     request: RepositoryRequest,
     consume: (response: FollowedResponse) => Promise<T>,
   ): Promise<T> {
-    const { signal } = request
-    const work = async (): Promise<T> => consume(await ask(name, request))
-    return retrying(work, { policy: retry, clock, signal, onRetry: onRetry(() => 0) })
+    const { signal, pull } = request
+    return routes.attempt(name, pull, (endpoint, isLast) => {
+      const work = async (): Promise<T> => consume(await askEndpoint(endpoint, request))
+      // The next endpoint is the second try.
+      const policy = isLast ? retry : { ...retry, attempts: 1 }
+      return retrying(work, { policy, clock, signal, onRetry: onRetry(() => 0) })
+    })
   }
 
   return {
     runtime,
-    ask,
+    ask: (name, request) => routes.attempt(name, request.pull, (endpoint) => askEndpoint(endpoint, request)),
     request: (name, request) => read(name, request, async (response) => response),
     read,
+    foreignUrls: options.foreignUrls ?? false,
+    async fetch({ url, nearest }, headers, signal) {
+      const request = { method: 'GET', url, nearest, headers } as const
+      const response = await followRedirects(request, (each) => send(each, signal))
+      if (response.status === 200 || response.status === 206) return response
+      throw await responseError(response, { method: 'GET', url: response.url, redactor })
+    },
     backoff: (signal, offset) => createBackoff({ policy: retry, clock, signal, onRetry: onRetry(offset) }),
     emit,
     close: async () => transport.close?.(),

@@ -20,7 +20,7 @@ export async function* listTags(
   signal?: AbortSignal,
 ): AsyncGenerator<string, void, undefined> {
   const path = `tags/list?n=${PAGE_SIZE}`
-  const request = { method: 'GET', path, action: 'pull', expected: [200], signal } as const
+  const request = { method: 'GET', path, action: 'pull', pull: 'list', expected: [200], signal } as const
   const read = (response: FollowedResponse): Promise<string[]> => readNames(response, 'tags', isTag)
   for await (const page of readPages(session, name, request, 'tags', read)) yield* page
 }

@@ -1,7 +1,8 @@
 import type { Digest } from '@bootable/oci'
 import { repositoryScope } from '../auth/scope.ts'
+import type { AddressScope } from '../http/address.ts'
 import { numberOf } from '../http/headers.ts'
-import { checkUploadLocation } from '../http/policy.ts'
+import { checkUploadLocation, type Destination } from '../http/policy.ts'
 import type { FollowedResponse } from '../http/redirect.ts'
 import type { RequestBody } from '../http/transport.ts'
 import type { RepositoryName } from './name.ts'
@@ -24,6 +25,8 @@ export interface UploadContext {
 export interface Upload {
   /** Always the one of the latest answer: docker-registry keeps the offset in it. */
   location: URL
+  /** How near its host may be: {@link Destination}. */
+  nearest?: AddressScope | undefined
   /** `OCI-Chunk-Min-Length`, in bytes; 0 where the registry says nothing. */
   readonly minChunk: number
 }
@@ -63,8 +66,10 @@ export async function beginUpload(
   await response.cancel()
   if (response.status === 201) return undefined
   // Its `Range: 0-0` is that of no byte, not of one.
+  const { url, nearest } = destinationOf(response) ?? { url: response.url, nearest: undefined }
   return {
-    location: locationOf(response) ?? response.url,
+    location: url,
+    nearest,
     minChunk: numberOf(response.headers, 'oci-chunk-min-length') ?? 0,
   }
 }
@@ -122,11 +127,14 @@ export async function finishUpload(
 }
 
 /** Tells the registry that nothing more comes. Nobody minds if it cannot be told. */
-export async function cancelUpload({ session, name }: UploadContext, { location }: Upload): Promise<void> {
+export async function cancelUpload(
+  { session, name }: UploadContext,
+  { location: path, nearest }: Upload,
+): Promise<void> {
   // Not with the caller's signal, which may be why the upload is given up. The right to delete is asked for
   // apart, since not everybody who may push has it.
   const signal = AbortSignal.timeout(CANCEL_TIMEOUT)
-  const request = { method: 'DELETE', path: location, action: 'delete', expected: [204, 202, 200] } as const
+  const request = { method: 'DELETE', path, nearest, action: 'delete', expected: [204, 202, 200] } as const
   await session.ask(name, { ...request, signal }).then(
     (response) => response.cancel(),
     () => {},
@@ -138,15 +146,17 @@ async function askUpload(
   upload: Upload,
   request: Omit<RepositoryRequest, 'action' | 'signal'>,
 ): Promise<FollowedResponse> {
-  const response = await session.ask(name, { ...request, action: 'push', signal })
+  const { nearest } = upload
+  const response = await session.ask(name, { ...request, nearest, action: 'push', signal })
   await response.cancel()
-  upload.location = locationOf(response) ?? upload.location
+  const next = destinationOf(response)
+  if (next) [upload.location, upload.nearest] = [next.url, next.nearest]
   return response
 }
 
-function locationOf({ headers, url }: FollowedResponse): URL | undefined {
+function destinationOf({ headers, url, peer }: FollowedResponse): Destination | undefined {
   const location = headers.get('location')
-  return location === null ? undefined : checkUploadLocation(location, url)
+  return location === null ? undefined : checkUploadLocation(location, url, { peer })
 }
 
 /** `Range: 0-N` of an upload means N + 1 bytes. Some write a unit before it, as RFC 9110 has it. */

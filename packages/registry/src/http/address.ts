@@ -38,9 +38,20 @@ function scopeOfIpv6(address: string): AddressScope {
   return (first & 0xfe00) === 0xfc00 ? 'private' : 'public'
 }
 
+/** The scope of an IP address as a resolver writes it: `10.0.0.1`, `fe80::1%eth0`. */
+export function scopeOfAddress(address: string): AddressScope {
+  const bare = address.replace(/%.*$/, '')
+  return addressScope(new URL(`http://${bare.includes(':') ? `[${bare}]` : bare}/`))
+}
+
 const SCOPES: readonly AddressScope[] = ['loopback', 'link-local', 'private', 'public']
 
-/** Whether `url` is nearer to this machine than `from`: where a stranger must not send us. */
-export function isNearer(url: URL, from: URL): boolean {
-  return SCOPES.indexOf(addressScope(url)) < SCOPES.indexOf(addressScope(from))
+/** Whether one scope is nearer to this machine than another: where a stranger must not send us. */
+export function isNearer(scope: AddressScope, than: AddressScope): boolean {
+  return SCOPES.indexOf(scope) < SCOPES.indexOf(than)
+}
+
+/** The nearest of several scopes. */
+export function nearestOf(...scopes: readonly AddressScope[]): AddressScope {
+  return SCOPES.find((scope) => scopes.includes(scope)) ?? 'public'
 }

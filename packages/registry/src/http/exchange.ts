@@ -1,6 +1,7 @@
 import { BootableError } from '@bootable/bytes'
 import { registryError } from '../errors.ts'
 import { redactUrl } from './redact.ts'
+import { tlsHint } from './tls-hint.ts'
 import type { HttpRequest, HttpResponse, RequestBody, Transport } from './transport.ts'
 
 /** Milliseconds. */
@@ -170,12 +171,13 @@ function createWatch({ method, url }: HttpRequest, outer: AbortSignal | undefine
 const LASTING = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|^ERR_TLS|^ERR_SSL|^EPROTO$|^ENOTFOUND$|^ERR_INVALID/
 
 function networkError(error: unknown, request: { method: string; url: string }): Error {
+  const url = new URL(request.url)
   if (BootableError.is(error)) return error
   const root = rootCause(error)
   const retryable = !LASTING.test(root.code ?? '')
   const message = `${request.method} ${request.url} failed: ${root.message}`
   const details = { ...request, retryable, ...(root.code !== undefined && { cause: root.code }) }
-  return registryError('NETWORK', message, details, { cause: error })
+  return registryError('NETWORK', message, details, { cause: error, hint: tlsHint(root.code, url) })
 }
 
 /** `fetch` says only `fetch failed`; what happened is in the cause of its error. */

@@ -1,5 +1,5 @@
 import { registryError } from '../errors.ts'
-import { checkRedirect } from './policy.ts'
+import { checkRedirect, type Destination } from './policy.ts'
 import { redactUrl } from './redact.ts'
 import type { HttpRequest, HttpResponse } from './transport.ts'
 
@@ -43,14 +43,21 @@ export async function followRedirects(
         },
       )
     }
-    const url = checkRedirect(location, current.url)
-    const isSame = url.origin === current.url.origin
-    current = { ...current, url, headers: isSame ? current.headers : withoutAuthorization(current.headers) }
+    current = redirected(current, checkRedirect(location, current.url, { ...current, peer: response.peer }))
   }
   throw registryError('PROTOCOL', `more than ${MAX_HOPS} redirects`, {
     method: request.method,
     url: redactUrl(request.url),
   })
+}
+
+function redirected(request: HttpRequest, { url, nearest }: Destination): HttpRequest {
+  if (url.origin === request.url.origin) return { ...request, url }
+  const { insecure, ...rest } = request
+  // Another port of a server is trusted like it; what another host shows has to be a good certificate.
+  const isSameHost = url.hostname === request.url.hostname
+  const headers = withoutAuthorization(request.headers)
+  return { ...rest, url, headers, ...(isSameHost ? { insecure } : { nearest }) }
 }
 
 function withoutAuthorization(headers: HttpRequest['headers']): HttpRequest['headers'] {

@@ -1,3 +1,5 @@
+import type { AddressScope } from './address.ts'
+
 /** A body that is sent while it is made. It can be opened again: a request may have to be repeated. */
 export interface RequestBody {
   /** Bytes, which the header `Content-Length` promises. */
@@ -14,6 +16,14 @@ export interface HttpRequest {
   readonly url: URL
   readonly headers: Readonly<Record<string, string>>
   readonly body?: Uint8Array | RequestBody
+  /**
+   * The nearest address that the host of `url` may turn out to have, for places that a stranger named. A
+   * transport that resolves names connects to no nearer one, and fails with `POLICY`. Through a proxy, and
+   * with `fetch`, it is not known where a name leads.
+   */
+  readonly nearest?: AddressScope | undefined
+  /** The user trusts this server whatever certificate it shows. `fetch` cannot do that. */
+  readonly insecure?: boolean | undefined
 }
 
 /** The answer to an {@link HttpRequest}: status and headers are there, the body is still coming. */
@@ -21,6 +31,8 @@ export interface HttpResponse {
   readonly status: number
   /** Several lines of one name are joined with commas. */
   readonly headers: Headers
+  /** The IP address that answered, where it is known: not through a proxy, and not with `fetch`. */
+  readonly peer?: string | undefined
   /** The bytes as sent. Ends early only with an error, never silently. */
   readonly body: AsyncIterable<Uint8Array>
   /**

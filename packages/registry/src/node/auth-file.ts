@@ -34,8 +34,17 @@ export async function readConfigFile(path: string): Promise<AuthFile | undefined
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
     throw registryError('CREDENTIALS_UNREADABLE', `${path} cannot be read: ${code}`, { path }, { cause })
   }
+  return parseConfig(text, path)
+}
+
+/**
+ * Reads the text of such a file.
+ * @param place for messages
+ * @throws BootableError `CREDENTIALS_UNREADABLE`
+ */
+export function parseConfig(text: string, place: string): AuthFile {
   const value = text.length <= MAX_FILE ? parseObject(text) : undefined
-  if (!value) throw registryError('CREDENTIALS_UNREADABLE', `${path} is not a JSON object`, { path })
+  if (!value) throw registryError('CREDENTIALS_UNREADABLE', `${place} is not a JSON object`, { path: place })
   return value
 }
 
@@ -78,7 +87,11 @@ export function decodeAuth(entry: AuthEntry | null | undefined, path: string): C
   }
   // Docker for Windows padded the decoded text with NUL.
   const password = decoded.slice(colon + 1).replace(/\0+$/, '')
-  return { type: 'password', username: decoded.slice(0, colon), password }
+  const username = decoded.slice(0, colon)
+  // As a helper marks an OAuth2 refresh token; Azure's registry has nothing else.
+  return username === '<token>'
+    ? { type: 'identity-token', token: password }
+    : { type: 'password', username, password }
 }
 
 /** The host in a key, which old versions of Docker wrote as a URL: `https://quay.io/v1/` is `quay.io`. */

@@ -1,7 +1,7 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import type { Credentials } from '../auth/credentials.ts'
-import { decodeAuth, hostOfKey, readConfigFile } from './auth-file.ts'
+import type { Credential, Credentials, CredentialTarget } from '../auth/credentials.ts'
+import { type AuthFile, decodeAuth, hostOfKey, parseConfig, readConfigFile } from './auth-file.ts'
 import { runCredentialHelper } from './credential-helper.ts'
 
 /** Options of {@link dockerCredentials}. */
@@ -19,16 +19,40 @@ export interface DockerCredentialsOptions {
 export function dockerCredentials(options: DockerCredentialsOptions = {}): Credentials {
   const folder = process.env.DOCKER_CONFIG || join(homedir(), '.docker')
   const path = options.path ?? join(folder, 'config.json')
-  return async ({ key, host }, { signal }) => {
+  return async (target, { signal }) => {
     const config = await readConfigFile(path)
-    if (!config) return undefined
-    const helper = config.credHelpers?.[key] ?? config.credHelpers?.[host] ?? config.credsStore
-    if (typeof helper === 'string' && helper !== '') {
-      const found = await runCredentialHelper(helper, key, signal ? { signal } : {})
-      if (found) return found
-    }
-    const auths = Object.entries(config.auths ?? {})
-    const entry = config.auths?.[key] ?? auths.find(([name]) => hostOfKey(name) === host)?.[1]
-    return decodeAuth(entry, path)
+    return config && lookUp(config, target, path, signal)
   }
+}
+
+/**
+ * Credentials in `DOCKER_AUTH_CONFIG`, which holds a whole `config.json`: GitLab's runners set it, and
+ * Docker reads it since version 28.
+ *
+ * @throws BootableError `CREDENTIALS_UNREADABLE`
+ */
+export function environmentCredentials(
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Credentials {
+  const name = 'DOCKER_AUTH_CONFIG'
+  return async (target, { signal }) => {
+    const text = environment[name]
+    return text ? lookUp(parseConfig(text, name), target, name, signal) : undefined
+  }
+}
+
+async function lookUp(
+  config: AuthFile,
+  { key, host }: CredentialTarget,
+  place: string,
+  signal: AbortSignal | undefined,
+): Promise<Credential | undefined> {
+  const helper = config.credHelpers?.[key] ?? config.credHelpers?.[host] ?? config.credsStore
+  if (typeof helper === 'string' && helper !== '') {
+    const found = await runCredentialHelper(helper, key, signal ? { signal } : {})
+    if (found) return found
+  }
+  const auths = Object.entries(config.auths ?? {})
+  const entry = config.auths?.[key] ?? auths.find(([name]) => hostOfKey(name) === host)?.[1]
+  return decodeAuth(entry, place)
 }

@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { addressScope } from '../../src/http/address.ts'
-import { checkNextPage, checkRealm, checkRedirect } from '../../src/http/policy.ts'
+import {
+  checkForeignUrl,
+  checkNextPage,
+  checkRealm,
+  checkRedirect,
+  checkUploadLocation,
+} from '../../src/http/policy.ts'
 import { redactUrl } from '../../src/http/redact.ts'
 
 test.each([
@@ -48,7 +54,7 @@ describe('redirects', () => {
     ['from private to private', 'https://10.0.0.1/', 'https://10.0.0.2/', 'https://10.0.0.2/'],
     ['from public to private', 'https://registry.example.org/', 'https://10.0.0.2/', 'https://10.0.0.2/'],
   ])('followed: %s', (_, from, location, target) => {
-    expect(checkRedirect(location, new URL(from)).href).toBe(target)
+    expect(checkRedirect(location, new URL(from)).url.href).toBe(target)
   })
 
   test.each([
@@ -69,7 +75,7 @@ describe('token realms', () => {
     ['another port of the same host', 'http://127.0.0.1:5005/token', 'http://127.0.0.1:5000/'],
     ['the same private host', 'https://10.0.0.1/token', 'https://10.0.0.1:5000/'],
   ])('asked: %s', (_, realm, registry) => {
-    expect(checkRealm(realm, new URL(registry)).href).toBe(realm)
+    expect(checkRealm(realm, new URL(registry)).url.href).toBe(realm)
   })
 
   // The class of CVE-2026-48978 and CVE-2026-33990: credentials sent to wherever a challenge says.
@@ -85,8 +91,77 @@ describe('token realms', () => {
   })
 
   test('not a URL', () => {
-    const check = (): URL => checkRealm('/token', new URL('https://quay.io/'))
+    const check = (): unknown => checkRealm('/token', new URL('https://quay.io/'))
     expect(check).toThrow(expect.objectContaining({ code: 'PROTOCOL' }))
+  })
+})
+
+describe('places to upload to', () => {
+  test.each([
+    ['a relative one', 'https://quay.io/v2/a/blobs/uploads/', '/v2/a/blobs/uploads/1?_state=x%2By', true],
+    ['an absolute one', 'https://quay.io/v2/', 'https://quay.io/v2/a?_state=x%2By', true],
+    // oras-project/oras-go#177: asked on an explicit 443, a registry leaves it out, or adds it.
+    ['443 left out', 'https://quay.io:443/v2/', 'https://quay.io/v2/a?_state=x%2By', true],
+    ['443 added', 'https://quay.io/v2/', 'https://quay.io:443/v2/a?_state=x%2By', true],
+    // A registry behind a proxy that ends TLS does not know that there is any.
+    ['the scheme of what is behind a proxy', 'https://quay.io/v2/', 'http://quay.io/v2/a?_state=x%2By', true],
+    ['and its port', 'https://quay.io/v2/', 'http://quay.io:5000/v2/a?_state=x%2By', true],
+    ['80 added', 'http://127.0.0.1/v2/', 'http://127.0.0.1:80/v2/a?_state=x%2By', true],
+    // CVE-2026-50151: credentials stay where they are.
+    ['another port', 'https://quay.io/v2/', 'https://quay.io:8443/v2/a?_state=x%2By', false],
+    ['storage', 'https://quay.io/v2/', 'https://s3.example/a?_state=x%2By', false],
+    ['http to https', 'http://127.0.0.1/v2/', 'https://127.0.0.1/a?_state=x%2By', false],
+  ])('%s', (_, from, location, isSame) => {
+    const { url } = checkUploadLocation(location, new URL(from))
+    expect(url.origin === new URL(from).origin).toBe(isSame)
+    expect(url.search).toBe('?_state=x%2By')
+  })
+
+  test.each([
+    ['https to http', 'https://quay.io/', 'http://s3.example/v2/a'],
+    ['public to loopback', 'https://quay.io/', 'https://localhost/'],
+    ['private to link-local', 'http://10.0.0.1/', 'http://169.254.169.254/'],
+    ['a user name', 'https://quay.io/', 'https://u:p@quay.io/'],
+    ['another scheme', 'https://quay.io/', 'ftp://quay.io/'],
+  ])('refused: %s', (_, from, location) => {
+    const check = (): unknown => checkUploadLocation(location, new URL(from))
+    expect(check).toThrow(expect.objectContaining({ code: 'POLICY' }))
+  })
+
+  test('not a URL', () => {
+    const check = (): unknown => checkUploadLocation('https://[', new URL('https://quay.io/'))
+    expect(check).toThrow(expect.objectContaining({ code: 'PROTOCOL' }))
+  })
+})
+
+describe('how near a name may lead', () => {
+  const registry = new URL('https://registry.example/')
+  const lan = new URL('https://10.0.0.1/')
+
+  test('a registry in the world sends to no machine of ours, one of our network to our network', () => {
+    expect(checkRealm('https://auth.example/', registry).nearest).toBe('public')
+    expect(checkRealm('https://auth.example/', lan).nearest).toBe('private')
+    expect(checkRedirect('https://cdn.example/', registry).nearest).toBe('private')
+    expect(checkRedirect('https://cdn.example/', new URL('http://localhost/')).nearest).toBe('loopback')
+    expect(checkForeignUrl('https://cdn.example/', registry).nearest).toBe('public')
+  })
+
+  test('the address that it answered from counts like its name', () => {
+    expect(checkRealm('https://10.0.0.2/', registry, '10.0.0.1').nearest).toBe('private')
+    expect(checkRealm('https://auth.example/', registry, '::ffff:127.0.0.1').nearest).toBe('loopback')
+    expect(checkRealm('https://auth.example/', registry, 'fe80::1%eth0').nearest).toBe('link-local')
+    expect(() => checkRealm('https://10.0.0.2/', registry, '203.0.113.7')).toThrow()
+  })
+
+  test('who was sent somewhere by a stranger gets no further in by the next redirect', () => {
+    const bounds = { nearest: 'public', peer: '10.0.0.1' } as const
+    expect(checkRedirect('https://cdn.example/', registry, bounds).nearest).toBe('public')
+    expect(() => checkRedirect('https://10.0.0.2/', registry, bounds)).toThrow()
+    // Nor does a registry on this machine open it to those that it sends us to.
+    const cdn = new URL('https://cdn.example/')
+    expect(() =>
+      checkRedirect('https://127.0.0.1/', cdn, { nearest: 'loopback', peer: '203.0.113.7' }),
+    ).toThrow()
   })
 })
 

@@ -7,6 +7,7 @@ import { containersAuthPaths } from '../../src/node/auth-paths.ts'
 import {
   containersCredentials,
   dockerCredentials,
+  environmentCredentials,
   hostCredentials,
   runCredentialHelper,
 } from '../../src/node/index.ts'
@@ -15,7 +16,13 @@ let folder = ''
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'bootable-credentials-'))
   vi.stubEnv('HOME', folder)
-  for (const name of ['DOCKER_CONFIG', 'REGISTRY_AUTH_FILE', 'XDG_RUNTIME_DIR', 'XDG_CONFIG_HOME'])
+  for (const name of [
+    'DOCKER_AUTH_CONFIG',
+    'DOCKER_CONFIG',
+    'REGISTRY_AUTH_FILE',
+    'XDG_RUNTIME_DIR',
+    'XDG_CONFIG_HOME',
+  ])
     vi.stubEnv(name, '')
 })
 afterEach(() => {
@@ -174,6 +181,35 @@ describe('auth.json', () => {
     })
     expect(await hostCredentials()(target('a.example/x'), {})).toEqual(user('podman'))
     expect(await hostCredentials()(target('b.example/x'), {})).toEqual(user('docker'))
+  })
+})
+
+describe('the environment', () => {
+  test('DOCKER_AUTH_CONFIG holds a whole config.json and comes first', async () => {
+    helper('one', 'echo "{\\"Username\\":\\"one\\",\\"Secret\\":\\"secret\\"}"')
+    file('.config/containers/auth.json', {
+      auths: { 'a.example': auth('podman', 'secret'), 'b.example': auth('podman', 'secret') },
+    })
+    const config = { auths: { 'a.example': auth('given', 'secret') }, credHelpers: { 'c.example': 'one' } }
+    vi.stubEnv('DOCKER_AUTH_CONFIG', JSON.stringify(config))
+    const credentials = hostCredentials()
+    expect(await credentials(target('a.example/x'), {})).toEqual(user('given'))
+    expect(await credentials(target('b.example/x'), {})).toEqual(user('podman'))
+    expect(await credentials(target('c.example/x'), {})).toEqual(user('one'))
+  })
+
+  test.each([
+    ['no JSON', '{"auths": {"quay.io": {"auth": "c2VjcmV0'],
+    ['another login', '{"auths":{"quay.io":{"auth":"c2VjcmV0"}}}'],
+  ])('%s in it is an error that quotes nothing', async (_, text) => {
+    const error = await environmentCredentials({ DOCKER_AUTH_CONFIG: text })(target('quay.io/a'), {}).catch(
+      (caught: Error) => caught,
+    )
+    expect(error).toMatchObject({
+      code: 'CREDENTIALS_UNREADABLE',
+      message: expect.stringContaining('DOCKER_AUTH_CONFIG'),
+    })
+    expect(`${error} ${JSON.stringify(error)}`).not.toMatch(/c2VjcmV0|secret/)
   })
 })
 

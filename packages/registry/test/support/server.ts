@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { type Descriptor, MEDIA_TYPE, parseDigest } from '@bootable/oci'
 import { onTestFinished } from 'vitest'
@@ -15,6 +16,7 @@ export interface Seen {
 export interface ScriptedServer {
   readonly host: string
   readonly url: string
+  readonly port: number
   /** Requests in the order of their arrival, without the probe of the scheme. */
   readonly seen: Seen[]
 }
@@ -22,9 +24,12 @@ export interface ScriptedServer {
 /** A server on the loopback interface that answers as the test says; ends with the test. */
 export async function scriptedServer(
   answer: (request: Seen, response: ServerResponse, seen: readonly Seen[]) => void | Promise<void>,
+  options: { readonly tls?: ServerOptions } = {},
 ): Promise<ScriptedServer> {
   const seen: Seen[] = []
-  const server = createServer(async (request, response) => {
+  const { tls } = options
+  const create = tls ? createSecureServer.bind(undefined, tls) : createServer
+  const server = create(async (request, response) => {
     const body = (await request.toArray()).join('')
     const each = { method: request.method ?? '', path: request.url ?? '', headers: request.headers, body }
     // The client's question whether this is http; a scripted server is not asked twice.
@@ -38,7 +43,7 @@ export async function scriptedServer(
     server.close()
   })
   const { port } = server.address() as AddressInfo
-  return { host: `127.0.0.1:${port}`, url: `http://127.0.0.1:${port}`, seen }
+  return { host: `127.0.0.1:${port}`, url: `${tls ? 'https' : 'http'}://127.0.0.1:${port}`, port, seen }
 }
 
 /** A port of the loopback interface that nobody listens on. */

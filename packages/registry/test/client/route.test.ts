@@ -1,0 +1,189 @@
+import { expect, test } from 'vitest'
+import { passwordFor, type RepositoryRoute, registryStore } from '../../src/index.ts'
+import { openTestStore, textOf } from '../support/client.ts'
+import {
+  describeBlob,
+  digestOf,
+  freePort,
+  MANIFEST,
+  type ScriptedServer,
+  scriptedServer,
+  sendManifest,
+} from '../support/server.ts'
+
+const BLOB = describeBlob('content')
+const routed = (route: RepositoryRoute) => async (): Promise<RepositoryRoute> => route
+
+/** A registry that has `name` with one manifest and one blob. */
+function holding(name: string): Promise<ScriptedServer> {
+  return scriptedServer(({ path, method }, response) => {
+    if (path.startsWith(`/v2/${name}/manifests/`)) return sendManifest(response)
+    if (path.startsWith(`/v2/${name}/blobs/`)) return void response.end(method === 'HEAD' ? '' : 'content')
+    if (path.startsWith(`/v2/${name}/tags/`)) return void response.end(JSON.stringify({ tags: ['one'] }))
+    response.writeHead(404).end()
+  })
+}
+
+const empty = (): Promise<ScriptedServer> =>
+  scriptedServer((_, response) => void response.writeHead(404).end())
+const paths = ({ seen }: ScriptedServer): string[] =>
+  seen.map(({ method, path }) => `${method} ${path.split('/').slice(-2, -1)}`)
+
+test('mirrors come in their order; one that fails makes way for the next at once', async () => {
+  const dead = `127.0.0.1:${await freePort()}`
+  const [without, mirror, primary] = [await empty(), await holding('m/image'), await holding('lab/image')]
+  const { store, events, clock } = openTestStore(primary.host, {
+    router: routed({
+      mirrors: [
+        { location: `${dead}/x` },
+        { location: `${without.host}/y` },
+        { location: `${mirror.host}/m/image` },
+      ],
+    }),
+  })
+  await store.getManifest('one')
+  expect(await textOf(await store.openBlob(BLOB))).toBe('content')
+  const named = (host: string, repository: string): string => `docker://${host}/${repository}`
+  expect(events).toMatchObject([
+    { type: 'mirror', from: named(dead, 'x'), to: named(without.host, 'y'), code: 'NETWORK' },
+    {
+      type: 'mirror',
+      from: named(without.host, 'y'),
+      to: named(mirror.host, 'm/image'),
+      code: 'REFERENCE_UNKNOWN',
+    },
+  ])
+  expect(clock.delays).toEqual([])
+  // The blob came from where the manifest was, without another look at the others.
+  expect([without, mirror, primary].map(paths)).toEqual([
+    ['GET manifests'],
+    ['GET manifests', 'GET blobs'],
+    [],
+  ])
+  expect(store.name).toBe(`docker://${primary.host}/lab/image`)
+})
+
+test('the registry itself comes last, and its error counts', async () => {
+  const [mirror, primary] = [await empty(), await holding('lab/image')]
+  const router = routed({ mirrors: [{ location: `${mirror.host}/x` }] })
+  const { store } = openTestStore(primary.host, { router })
+  expect((await store.getManifest('one')).descriptor.digest).toBe(digestOf(MANIFEST))
+  const nowhere = openTestStore((await empty()).host, { router })
+  await expect(nowhere.store.getManifest('one')).rejects.toMatchObject({
+    code: 'REFERENCE_UNKNOWN',
+    message: expect.not.stringContaining(mirror.host),
+  })
+})
+
+test('content that is not what its digest says is an error, not a reason to look elsewhere', async () => {
+  const [mirror, primary] = [
+    await scriptedServer((_, response) => void response.end('altered')),
+    await holding('lab/image'),
+  ]
+  const { store, events } = openTestStore(primary.host, {
+    router: routed({ mirrors: [{ location: `${mirror.host}/x` }] }),
+  })
+  await expect(store.openBlob(BLOB).then(textOf)).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' })
+  await expect(
+    store.getManifest({
+      mediaType: 'application/vnd.oci.image.manifest.v1+json',
+      digest: BLOB.digest,
+      size: 7,
+    }),
+  ).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' })
+  expect(events).toEqual([])
+  expect(primary.seen).toEqual([])
+})
+
+test.each([
+  ['tag-only', 'one', true],
+  ['tag-only', digestOf(MANIFEST), false],
+  ['digest-only', 'one', false],
+  ['digest-only', digestOf(MANIFEST), true],
+] as const)('a %s mirror is asked for %s: %s', async (pull, reference, isAsked) => {
+  const [mirror, primary] = [await holding('m'), await holding('lab/image')]
+  const { store } = openTestStore(primary.host, {
+    router: routed({ mirrors: [{ location: `${mirror.host}/m`, pull }] }),
+  })
+  await store.getManifest(reference)
+  await textOf(await store.openBlob(BLOB))
+  const [asked, other] = isAsked ? [mirror, primary] : [primary, mirror]
+  expect([asked, other].map(paths)).toEqual([['GET manifests', 'GET blobs'], []])
+})
+
+test('another location is read from; whether a blob is there, which a push asks, is its own business', async () => {
+  const [place, named] = [await holding('other/place'), await holding('lab/image')]
+  const { store } = openTestStore(named.host, {
+    router: routed({ location: `${place.host}/other/place`, mirrors: [] }),
+  })
+  await store.resolve('one')
+  const tags: string[] = []
+  for await (const tag of store.tags()) tags.push(tag)
+  expect(tags).toEqual(['one'])
+  expect(await store.hasBlob(BLOB)).toBe(true)
+  expect(place.seen.map(({ path }) => path)).toEqual([
+    '/v2/other/place/manifests/one',
+    '/v2/other/place/tags/list?n=1000',
+  ])
+  expect(paths(named)).toEqual(['HEAD blobs'])
+})
+
+test('a blocked one is refused before any request', async () => {
+  const server = await holding('lab/image')
+  const { store } = openTestStore(server.host, {
+    router: routed({ blocked: '/etc/containers/registries.conf' }),
+  })
+  const refusal = {
+    code: 'REGISTRY_BLOCKED',
+    message: `docker://${server.host}/lab/image is blocked by /etc/containers/registries.conf`,
+  }
+  await expect(store.getManifest('one')).rejects.toMatchObject(refusal)
+  await expect(store.openBlob(BLOB)).rejects.toMatchObject(refusal)
+  await expect(store.hasBlob(BLOB)).rejects.toMatchObject(refusal)
+  await expect(store.tags()[Symbol.asyncIterator]().next()).rejects.toMatchObject(refusal)
+  expect(server.seen).toEqual([])
+})
+
+test('credentials are those of the place that is asked', async () => {
+  const asked: string[] = []
+  const mirror = await scriptedServer(({ headers }, response) => {
+    if (headers.authorization) return sendManifest(response)
+    response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="m"' }).end()
+  })
+  const store = registryStore('quay.io/lab/image', {
+    router: routed({ mirrors: [{ location: `${mirror.host}/deep/er` }] }),
+    credentials: async (target, options) => {
+      asked.push(`${target.host}/${target.repository}`)
+      return passwordFor(mirror.host, 'tester', 'secret')(target, options)
+    },
+  })
+  await store.getManifest('one')
+  expect(asked).toEqual([`${mirror.host}/deep/er`])
+})
+
+test('a download goes on at the next place where one breaks', async () => {
+  const mirror = await scriptedServer(({ path }, response, seen) => {
+    if (path.includes('manifests')) return sendManifest(response)
+    if (seen.length > 2) return void response.writeHead(503).end()
+    response.writeHead(200, { 'Content-Length': 7 }).write('con')
+    setTimeout(() => response.destroy(), 20)
+  })
+  const primary = await scriptedServer(({ headers }, response) => {
+    expect(headers.range).toBe('bytes=3-')
+    response.writeHead(206, { 'Content-Range': 'bytes 3-6/7' }).end('tent')
+  })
+  const { store, events } = openTestStore(primary.host, {
+    router: routed({ mirrors: [{ location: `${mirror.host}/x` }] }),
+  })
+  await store.getManifest('one')
+  expect(await textOf(await store.openBlob(BLOB))).toBe('content')
+  expect(events.map(({ type }) => type)).toEqual(['retry', 'mirror'])
+})
+
+test.each(['quay.io/a:tag', `quay.io/a@${BLOB.digest}`, 'quay.io/NOT'])(
+  '%s is no place',
+  async (location) => {
+    const { store } = openTestStore('quay.io', { router: routed({ location }) })
+    await expect(store.getManifest('one')).rejects.toMatchObject({ code: 'REFERENCE_INVALID' })
+  },
+)
