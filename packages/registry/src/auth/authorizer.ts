@@ -103,7 +103,6 @@ export function createAuthorizer(options: AuthorizerOptions): Authorizer {
   async function basic(credential: Credential | undefined): Promise<Given | undefined> {
     if (credential?.type !== 'password') return undefined
     const value = basicAuthorization(credential.username, credential.password)
-    redactor.add(value.slice('Basic '.length))
     return { value, anonymous: false, usableUntil: Number.POSITIVE_INFINITY }
   }
 
@@ -177,9 +176,14 @@ function chooseChallenge(challenges: readonly Challenge[]): Challenge | undefine
   return bearer ?? challenges.find(({ scheme }) => scheme === 'basic')
 }
 
+/** A credential in every form in which it is sent, and may be sent back. */
 function secretsOf(credential: Credential | undefined): string[] {
   if (!credential) return []
-  return [credential.type === 'password' ? credential.password : credential.token]
+  const [username, secret] =
+    credential.type === 'password'
+      ? [credential.username, credential.password]
+      : ['<token>', credential.token]
+  return [secret, basicAuthorization(username, secret).slice('Basic '.length)]
 }
 
 /** Refused here, since whoever builds the header would quote it in the error. */

@@ -137,7 +137,7 @@ export function createSession(options: RegistryOptions): Session {
       ),
     )
     for (const message of warningsOf(response.headers)) {
-      emit({ type: 'warning', message: `${name.host}: ${redactor.clean(message)}` })
+      emit({ type: 'warning', message: `${name.host}: ${redactor.clean(message, response.url)}` })
     }
     if (expected.includes(response.status)) return response
     const wantsLogin = response.status === 401 && isAnonymous && response.url.origin === origin.origin

@@ -22,7 +22,7 @@ export async function responseError(response: HttpResponse, context: FailureCont
   const { method, redactor, codes = {}, hint } = context
   const { status, headers } = response
   const url = redactUrl(context.url)
-  const errors = await errorEntries(response, redactor)
+  const errors = await errorEntries(response, (text) => redactor.clean(text, context.url))
   const retryAfter = retryAfterOf(headers)
   const said = errors.map(({ code, message }) => `: ${code}${message === '' ? '' : ` (${message})`}`).join('')
   return registryError<string>(
@@ -53,7 +53,10 @@ function isTransient(status: number): boolean {
   return status === 408 || status === 429 || (status >= 500 && status !== 501 && status !== 505)
 }
 
-async function errorEntries(response: HttpResponse, redactor: Redactor): Promise<RegistryErrorEntry[]> {
+async function errorEntries(
+  response: HttpResponse,
+  clean: (text: string) => string,
+): Promise<RegistryErrorEntry[]> {
   try {
     // Content types are often wrong here (docker-registry: text/plain), so the bytes decide.
     const text = decodeUtf8(await collect(response.body, MAX_BODY))
@@ -61,8 +64,8 @@ async function errorEntries(response: HttpResponse, redactor: Redactor): Promise
     const entries = (document as { errors?: unknown } | null)?.errors
     if (!Array.isArray(entries)) return []
     return entries.slice(0, MAX_ENTRIES).map((entry: { code?: unknown; message?: unknown } | null) => ({
-      code: typeof entry?.code === 'string' ? redactor.clean(entry.code) : 'UNKNOWN',
-      message: typeof entry?.message === 'string' ? redactor.clean(entry.message) : '',
+      code: typeof entry?.code === 'string' ? clean(entry.code) : 'UNKNOWN',
+      message: typeof entry?.message === 'string' ? clean(entry.message) : '',
     }))
   } catch {
     // A page for browsers, or a connection that broke: the status alone must do.

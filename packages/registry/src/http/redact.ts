@@ -31,20 +31,41 @@ export function redactUrl(url: URL): string {
 export interface Redactor {
   /** Names a secret that must never be shown. */
   add(secret: string): void
-  /** The text on one line, bounded, without secrets and without the escapes that steer terminals. */
-  clean(text: string): string
+  /**
+   * The text on one line, bounded, without secrets and without the escapes that steer terminals.
+   * @param url that was asked: what its query may not show, this text may not show either
+   */
+  clean(text: string, url?: URL): string
+}
+
+/** Shorter ones would blank out ordinary words, and give themselves away by that. */
+const MIN_SECRET = 4
+
+function formEncode(text: string): string {
+  return new URLSearchParams({ '': text }).toString().slice(1)
+}
+
+/** The values in a query that {@link redactUrl} does not show, encoded and not. */
+function secretsIn(url: URL | undefined): string[] {
+  if (!url) return []
+  const values: string[] = []
+  url.searchParams.forEach((value, name) => {
+    if (!HARMLESS.has(name)) values.push(value, encodeURIComponent(value), formEncode(value))
+  })
+  return values.filter((value) => value.length >= MIN_SECRET)
 }
 
 export function createRedactor(): Redactor {
   const secrets = new Set<string>()
   return {
     add(secret) {
-      // Shorter ones would blank out ordinary words, and give themselves away by that.
-      if (secret.length >= 4) secrets.add(secret)
+      if (secret.length < MIN_SECRET) return
+      // As it stands in a header, in a URL, and in the body of a form.
+      for (const form of [secret, encodeURIComponent(secret), formEncode(secret)]) secrets.add(form)
     },
-    clean(text) {
+    clean(text, url) {
       let shown = text
-      for (const secret of secrets) shown = shown.replaceAll(secret, MASK)
+      for (const secret of [...secrets, ...secretsIn(url)]) shown = shown.replaceAll(secret, MASK)
       return shown.replaceAll(/\p{C}+/gu, ' ').slice(0, MAX_TEXT)
     },
   }
