@@ -32,8 +32,12 @@ export interface DockerRegistryOptions {
   readonly auth?: DockerRegistryAuth
   /** `Location` without scheme and host. */
   readonly relativeUrls?: boolean
-  /** Paths of PEM files; without them it is plain HTTP. */
-  readonly tls?: { readonly certificate: string; readonly key: string }
+  /** Paths of PEM files; without them it is plain HTTP. `clientcas`: authorities of clients, who then need one. */
+  readonly tls?: {
+    readonly certificate: string
+    readonly key: string
+    readonly clientcas?: readonly string[]
+  }
 }
 
 /** Starts the real docker-registry (distribution 2.8) with an empty storage of its own. */
