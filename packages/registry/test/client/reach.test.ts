@@ -63,6 +63,22 @@ test('a token server whose name stands for this machine gets no password', async
   expect(victim.seen).toEqual([])
 })
 
+test('an upload does not go on at a name for this machine', async () => {
+  const victim = await scriptedServer((_, response) => void response.writeHead(201).end())
+  const server = await scriptedServer(({ method }, response) => {
+    if (method === 'HEAD') return void response.writeHead(404).end()
+    response.writeHead(202, { Location: `http://uploads.test:${victim.port}/1` }).end()
+  })
+  const host = `registry.test:${server.port}`
+  const { store } = open(host, { transport: worldly(host) })
+  const content = async function* (): AsyncGenerator<Uint8Array> {
+    yield new TextEncoder().encode('content')
+  }
+  const source = { size: BLOB.size, open: async () => content() }
+  await expect(store.putBlob(source, { descriptor: BLOB })).rejects.toMatchObject({ code: 'POLICY' })
+  expect(victim.seen).toEqual([])
+})
+
 test('a connection that was made to the same name before does not help', async () => {
   const server = await scriptedServer((_, response) => void response.end('content'))
   const host = `registry.test:${server.port}`

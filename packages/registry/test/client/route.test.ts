@@ -1,3 +1,4 @@
+import { MEDIA_TYPE } from '@bootable/oci'
 import { expect, test } from 'vitest'
 import { passwordFor, type RepositoryRoute, registryStore } from '../../src/index.ts'
 import { openTestStore, textOf } from '../support/client.ts'
@@ -127,6 +128,31 @@ test('another location is read from; whether a blob is there, which a push asks,
   ])
   expect(paths(named)).toEqual(['HEAD blobs'])
 })
+
+test('what is written goes to the registry that the name says, never to a mirror', async () => {
+  const [mirror, place] = [await empty(), await empty()]
+  const named = await scriptedServer(({ method, path }, response) => {
+    if (method === 'HEAD') return void response.writeHead(404).end()
+    if (method === 'POST') return void response.writeHead(202, { Location: `${path}1` }).end()
+    response.writeHead(201).end()
+  })
+  const { store } = openTestStore(named.host, {
+    router: routed({ location: `${place.host}/x`, mirrors: [{ location: `${mirror.host}/x` }] }),
+  })
+  const content = new TextEncoder().encode('content')
+  const source = { size: content.length, open: async () => chunksOf(content) }
+  await store.putBlob(source, { descriptor: BLOB })
+  await store.putManifest(new TextEncoder().encode(MANIFEST), {
+    reference: 'one',
+    mediaType: MEDIA_TYPE.manifest,
+  })
+  expect([mirror.seen, place.seen]).toEqual([[], []])
+  expect(named.seen.map(({ method }) => method)).toEqual(['HEAD', 'POST', 'PUT', 'PUT'])
+})
+
+async function* chunksOf(content: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield content
+}
 
 test('a blocked one is refused before any request', async () => {
   const server = await holding('lab/image')

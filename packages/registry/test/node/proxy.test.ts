@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { passwordFor } from '../../src/index.ts'
-import { environmentProxy, fixedProxy, nodeTransport } from '../../src/node/index.ts'
+import { environmentProxy, fixedProxy, nodeRegistryOptions, nodeTransport } from '../../src/node/index.ts'
 import { CA, SERVER } from '../support/certificates.ts'
 import { openTestStore, textOf } from '../support/client.ts'
 import { testProxy } from '../support/proxy.ts'
@@ -189,6 +189,16 @@ describe('the environment', () => {
     ['*', 'https://quay.io/', true],
   ])('no_proxy=%s, %s: %s', (no_proxy, url, isDirect) => {
     expect(choice({ ...PROXIES, no_proxy }, url)).toBe(isDirect ? undefined : 'secure:1')
+  })
+
+  test('nodeRegistryOptions obeys it', async () => {
+    const proxy = await testProxy({ refusal: '502 Bad Gateway' })
+    vi.stubEnv('https_proxy', `http://${LOGIN}@${proxy.host}`)
+    const { store } = openTestStore('registry.test', { ...nodeRegistryOptions(), retry: { attempts: 1 } })
+    const error = await store.openBlob(BLOB).catch((caught: unknown) => caught)
+    vi.unstubAllEnvs()
+    expect(error).toMatchObject({ details: { proxy: proxy.host, proxyStatus: 502 } })
+    expectNoSecret(error)
   })
 
   test('what no_proxy names is reached directly, and the rest by the proxy', async () => {

@@ -133,6 +133,14 @@ test('the authorities of the system are kept', async () => {
   expect(new Set(all.map((pem) => pem.replaceAll(/\s/g, ''))).size).toBe(all.length)
 })
 
+test.each(['SSL_CERT_FILE', 'NODE_EXTRA_CA_CERTS'])('%s names more of them', async (name) => {
+  vi.stubEnv(name, file('own.pem', `not part of it\n${CA}`))
+  vi.resetModules()
+  const fresh = await import('../../src/node/authorities.ts')
+  const bare = (pem: string): string => pem.replaceAll(/\s/g, '')
+  expect(fresh.commonAuthorities().map(bare)).toContain(bare(CA))
+})
+
 test('insecure takes any certificate, of the registry alone', async () => {
   const storage = await secureServer()
   const server = await scriptedServer(
