@@ -1,6 +1,6 @@
 import * as http from 'node:http'
 import * as https from 'node:https'
-import type { LookupFunction } from 'node:net'
+import { isIP, type LookupFunction } from 'node:net'
 import * as tls from 'node:tls'
 import { registryError } from '../errors.ts'
 import type { HttpRequest } from '../http/transport.ts'
@@ -66,18 +66,22 @@ export function createConnections({ keepAlive, hosts, proxy, lookup }: Connectio
       const through = proxy(url)
       const resolve = nearest === undefined ? lookup : boundedLookup(nearest, lookup)
       const resolving = { ...common, ...(resolve && !through && { lookup: resolve }) }
+      // A proxy that is spoken to with TLS is a host like others.
+      const proxyTls = through?.protocol === 'https:' && {
+        ...tlsOptions(through.host, await trustOf(through.host), false),
+        servername: serverName(through),
+      }
       if (url.protocol !== 'https:') {
         const key = `${through?.href ?? nearest}`
-        // A proxy with a certificate of its own shows it to a client of its own.
         const create = (): http.Agent =>
-          through?.protocol === 'https:' ? new https.Agent(resolving) : new http.Agent(resolving)
+          proxyTls ? new https.Agent({ ...resolving, ...proxyTls }) : new http.Agent(resolving)
         return { agent: agentOf(`plain ${key}`, create), proxy: through, isDirect: !through }
       }
       const trust = await trustOf(url.host)
       const key = `${trust ? url.host : ''} ${insecure} ${through?.href ?? nearest}`
       const create = (): http.Agent => {
         const agent = new https.Agent({ ...resolving, ...tlsOptions(url.host, trust, insecure) })
-        return through ? tunnelled(agent, through) : agent
+        return through ? tunnelled(agent, through, proxyTls || {}) : agent
       }
       return { agent: agentOf(`secure ${key}`, create), isDirect: !through }
     },
@@ -114,14 +118,19 @@ function tlsOptions(host: string, trust: HostTls | undefined, insecure: boolean)
   }
 }
 
+/** The name that a certificate is for. Node would take it from the header `Host`, which names the target. */
+function serverName({ hostname }: URL): string {
+  return isIP(hostname.replace(/^\[|\]$/g, '')) ? '' : hostname
+}
+
 /** Gives an agent connections through a proxy; Node lets them come later, by the callback. */
-function tunnelled(agent: https.Agent, proxy: URL): https.Agent {
+function tunnelled(agent: https.Agent, proxy: URL, proxyTls: tls.ConnectionOptions): https.Agent {
   const createConnection = (
     options: tls.ConnectionOptions & { readonly [SIGNAL]?: AbortSignal },
     callback: (error: Error | null, socket?: tls.TLSSocket) => void,
   ): void => {
     const target = { host: options.host ?? '', port: Number(options.port) }
-    openTunnel(proxy, target, options[SIGNAL]).then(
+    openTunnel(proxy, target, proxyTls, options[SIGNAL]).then(
       (socket) => callback(null, tls.connect({ ...options, socket })),
       (error: Error) => callback(error),
     )

@@ -1,6 +1,7 @@
 import * as http from 'node:http'
 import * as https from 'node:https'
 import type { Socket } from 'node:net'
+import type { ConnectionOptions } from 'node:tls'
 import { registryError } from '../errors.ts'
 
 /** Milliseconds that a proxy has to connect. */
@@ -17,13 +18,20 @@ export interface TunnelTarget {
  * that stays silent must not keep a socket, and with it the process.
  *
  * What a proxy says when it refuses is its own answer, never the server's: a challenge in it is not for us.
+ * @param proxyTls for a proxy that is spoken to with TLS itself
  * @throws BootableError `NETWORK`, `TIMEOUT`
  */
-export function openTunnel(proxy: URL, target: TunnelTarget, signal?: AbortSignal): Promise<Socket> {
+export function openTunnel(
+  proxy: URL,
+  target: TunnelTarget,
+  proxyTls: ConnectionOptions,
+  signal?: AbortSignal,
+): Promise<Socket> {
   const authority = `${target.host.includes(':') ? `[${target.host}]` : target.host}:${target.port}`
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason)
     const request = (proxy.protocol === 'https:' ? https : http).request({
+      ...proxyTls,
       ...proxyAddress(proxy),
       method: 'CONNECT',
       path: authority,

@@ -49,6 +49,32 @@ test('without TLS the proxy gets the whole request', async () => {
   await store.close()
 })
 
+test('a proxy that is spoken to with TLS is trusted like any host', async () => {
+  const [server, plain] = [await contentServer(), await contentServer(false)]
+  const proxy = await testProxy({ tls: true, login: `tester:${PASSWORD}` })
+  // Not a name of the certificate that the proxy shows.
+  const [secure, bare] = [server, plain].map(({ port }) => `elsewhere.test:${port}`) as [string, string]
+  const address = `https://${LOGIN}@${proxy.host}`
+  const transport = nodeTransport({
+    hosts: { [secure]: { rejectUnauthorized: false }, [proxy.host]: { ca: CA } },
+    proxy: address,
+  })
+  for (const host of [secure, bare]) {
+    const { store } = openTestStore(host, { transport, insecure: [bare] })
+    expect(await textOf(await store.openBlob(BLOB))).toBe('content')
+  }
+  const unknown = nodeTransport({ hosts: { [secure]: { rejectUnauthorized: false } }, proxy: address })
+  const error = await openTestStore(secure, { transport: unknown })
+    .store.openBlob(BLOB)
+    .catch((caught: unknown) => caught)
+  expect(error).toMatchObject({
+    code: 'NETWORK',
+    message: expect.stringContaining(`the proxy ${proxy.host}`),
+  })
+  expectNoSecret(error)
+  await transport.close?.()
+})
+
 test('the registry never sees the login for the proxy', async () => {
   const [server, proxy] = [await contentServer(), await testProxy()]
   const host = `registry.test:${server.port}`

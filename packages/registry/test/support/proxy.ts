@@ -1,6 +1,8 @@
 import type { AddressInfo } from 'node:net'
 import { connect, createServer, type Socket } from 'node:net'
+import { createServer as createSecureServer } from 'node:tls'
 import { onTestFinished } from 'vitest'
+import { SERVER } from './certificates.ts'
 
 /** How a test's proxy behaves. */
 export interface ProxyScript {
@@ -8,6 +10,8 @@ export interface ProxyScript {
   readonly login?: string
   /** The status line of its answer to everything; a challenge follows it. */
   readonly refusal?: string
+  /** It is spoken to with TLS, with the certificate of the test's authority. */
+  readonly tls?: boolean
   /** Accepts connections and says nothing. */
   readonly stalls?: boolean
 }
@@ -23,7 +27,8 @@ export interface TestProxy {
 export async function testProxy(script: ProxyScript = {}): Promise<TestProxy> {
   const asked: string[] = []
   const sockets = new Set<Socket>()
-  const server = createServer((client) => {
+  const create = script.tls ? createSecureServer.bind(undefined, SERVER) : createServer
+  const server = create((client: Socket) => {
     sockets.add(client)
     client.on('error', () => {})
     client.on('close', () => sockets.delete(client))
