@@ -1,4 +1,4 @@
-export * from './edit/convert-media-types.ts'
+export { convertManifest, convertMediaType, type MediaTypeFamily } from './edit/convert-media-types.ts'
 export * from './edit/diff-images.ts'
 export * from './edit/edit-image.ts'
 export * from './edit/edit-index.ts'
