@@ -2,6 +2,7 @@ import { rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { readdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { nodeRuntime } from '@bootable/bytes/node'
+import { openImageSource } from '@bootable/core/node'
 import {
   copyImage,
   type Image,
@@ -161,6 +162,12 @@ oracle('skopeo', () => {
       expect(names.sort()).toEqual(['docker.io/library/debian:13', 'localhost/test:v1', 'localhost/test:v2'])
       await expect(store.resolve('')).rejects.toMatchObject({ code: 'REFERENCE_AMBIGUOUS' })
       await expect(store.resolve('test:v3')).rejects.toMatchObject({ code: 'REFERENCE_UNKNOWN' })
+    })
+
+    test('has an address that the front door takes', async () => {
+      const { image, close } = await openImageSource(`containers-storage:[${where}]localhost/test:v2`)
+      expect(image.layers).toHaveLength(2)
+      await close()
     })
 
     test('is read from an offset', async () => {

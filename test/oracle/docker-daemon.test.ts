@@ -4,10 +4,11 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { nodeRuntime } from '@bootable/bytes/node'
+import { openImageSource } from '@bootable/core/node'
 import { type Image, memoryStore, openImage, putImage, unpackImage, writeLayerTar } from '@bootable/oci'
 import { openDockerDaemon, writeDockerArchive } from '@bootable/oci/node'
 import { createFile, createTree, diffTrees, putInode } from '@bootable/tree'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { patternBytes } from '../../tooling/compliance/trees.ts'
 import { findTool, oracle, run, runOk, temporaryFolder } from '../../tooling/oracles.ts'
 
@@ -68,6 +69,14 @@ oracle('podman', () => {
         expect(names).toContain('example.org/a/b:v1')
         await store.close?.()
       }
+    })
+
+    test('has an address that the front door takes', async () => {
+      vi.stubEnv('DOCKER_HOST', host)
+      const { image, close } = await openImageSource('docker-daemon:example.org/a/b:v1')
+      expect(image.layers).toHaveLength(2)
+      await close()
+      vi.unstubAllEnvs()
     })
 
     test('no such image', async () => {

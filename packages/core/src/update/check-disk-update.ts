@@ -76,7 +76,7 @@ async function openRegistryStore(source: ImageSource): Promise<ImageStore> {
   const address = formatImageSource(source)
   throw new BootableError<CoreErrorCode>(
     'SOURCE_UNSUPPORTED',
-    `${address} is a file: openStore must be given`,
+    `${address} is not in a registry: openStore must be given`,
     {
       details: { source: address, transport: source.transport },
     },

@@ -24,7 +24,7 @@ export async function putLayer(
   options: PutLayerOptions = {},
 ): Promise<{ readonly descriptor: Descriptor; readonly diffId: Digest }> {
   const { runtime = portableRuntime, compression = 'gzip', ...operation } = options
-  let diffId: Digest | undefined
+  let diffId = '' as Digest
   const tar = async function* (): AsyncGenerator<Uint8Array> {
     const hash = runtime.createHash('sha256')
     for await (const chunk of open()) {
@@ -36,5 +36,5 @@ export async function putLayer(
   const source = { open: async () => (compression === 'gzip' ? runtime.gzip(tar()) : tar()) }
   const stored = await store.putBlob(source, operation)
   const mediaType = compression === 'gzip' ? MEDIA_TYPE.layerGzip : MEDIA_TYPE.layer
-  return { descriptor: { ...stored, mediaType }, diffId: diffId as unknown as Digest }
+  return { descriptor: { ...stored, mediaType }, diffId }
 }
