@@ -9,9 +9,9 @@ import { type ImageOutputType, isImageOutputType, type OutputType } from '../out
 import { type BuildDiskOptions, buildDisk } from '../pipeline/build.ts'
 import type { MachineOptions } from '../pipeline/options.ts'
 import { type Machine, prepareMachine } from '../pipeline/prepare.ts'
-import { formatImageSource } from '../source.ts'
 import { type OpenImageSourceOptions, openImageSource } from './open-image.ts'
 import { folderImageOutputs, folderOutputs, scratchOutput } from './outputs.ts'
+import { updateAddress } from './update-address.ts'
 
 /** Options that every function here shares. */
 export interface FileMachineOptions
@@ -97,7 +97,7 @@ async function withMachineOptions<T>(
     const opened = await openImageSource(address, options)
     try {
       return await use({
-        targetReference: formatImageSource(opened.source),
+        targetReference: updateAddress(opened.source),
         ...rest,
         ...(clock !== undefined && { clock }),
         image: opened.image,

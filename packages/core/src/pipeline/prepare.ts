@@ -159,7 +159,7 @@ async function deployImage(
 /** An address of files means something here, but most often nothing to the machine. */
 function warnOfTarget({ deployment }: InstalledSystem): SystemWarning[] {
   const target = deployment && parseTargetReference(deployment.reference)
-  if (!target || !['oci', 'oci-archive', 'docker-archive', 'dir'].includes(target.transport)) return []
+  if (!target || target.transport === 'docker') return []
   return [
     {
       message: `the machine will look for updates on its own disk, in ${formatTargetImage(target)}`,
