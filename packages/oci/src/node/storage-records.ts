@@ -90,7 +90,10 @@ export async function readStorage({ driver, roots }: StorageLocation): Promise<S
   const images: StorageImage[] = []
   const layers = new Map<string, StorageLayer>()
   for (const [index, root] of roots.entries()) {
-    const imageList = await readList(join(root, `${driver}-images`, 'images.json'), index === 0 && roots.length === 1)
+    const imageList = await readList(
+      join(root, `${driver}-images`, 'images.json'),
+      index === 0 && roots.length === 1,
+    )
     imagesJson(imageList, { format: 'containers-storage', path: 'images.json' })
     for (const each of (imageList ?? []) as readonly ImageRecord[]) {
       images.push({
