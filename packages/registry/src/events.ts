@@ -32,6 +32,14 @@ export type RegistryEvent =
       readonly code: string
       readonly message: string
     }
+  /** What the registry said of its quota, with an answer to a pull: requests, and seconds that they are for. */
+  | {
+      readonly type: 'rate-limit'
+      readonly host: string
+      readonly limit: number
+      readonly remaining?: number
+      readonly window?: number
+    }
   /** Something that the user should look at; the call goes on. */
   | { readonly type: 'warning'; readonly message: string; readonly hint?: string }
 

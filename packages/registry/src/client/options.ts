@@ -29,6 +29,8 @@ export interface RegistryOptions extends RuntimeOptions {
   readonly foreignUrls?: boolean
   readonly timeouts?: Timeouts
   readonly retry?: RetryPolicy
+  /** Bodies of all requests together, in both directions, go no faster than this. @defaultValue no limit */
+  readonly maxBytesPerSecond?: number
   /** @defaultValue `bootable` */
   readonly userAgent?: string
   /** @defaultValue the host's clock */

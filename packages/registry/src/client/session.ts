@@ -4,10 +4,11 @@ import { ACTIONS, type RepositoryAction, repositoryScope } from '../auth/scope.t
 import { systemClock, unlessAborted } from '../clock.ts'
 import type { RegistryEvent } from '../events.ts'
 import type { AddressScope } from '../http/address.ts'
-import { DEFAULT_TIMEOUT, exchange } from '../http/exchange.ts'
+import { DEFAULT_TIMEOUT } from '../http/exchange.ts'
 import { responseError } from '../http/failure.ts'
 import { fetchTransport } from '../http/fetch.ts'
 import { warningsOf } from '../http/headers.ts'
+import { createPace } from '../http/pace.ts'
 import type { Destination } from '../http/policy.ts'
 import { createRedactor } from '../http/redact.ts'
 import { type FollowedResponse, followRedirects } from '../http/redirect.ts'
@@ -79,12 +80,13 @@ export function createSession(options: RegistryOptions): Session {
   const origins = new Map<string, Promise<URL>>()
   const emit = (event: RegistryEvent): void => onEvent?.(event)
   const routes = createRoutes(options.router, emit)
+  const pace = createPace({ clock, maxBytesPerSecond: options.maxBytesPerSecond, onEvent })
 
   const send = (request: HttpRequest, signal?: AbortSignal, patience = 0): Promise<HttpResponse> => {
     // Compressing proxies would change length and digest of what is sent.
     const headers = { 'User-Agent': userAgent, 'Accept-Encoding': 'identity', ...request.headers }
     const response = (timeouts.response ?? DEFAULT_TIMEOUT) + patience
-    return exchange({ ...request, headers }, { transport, timeouts: { ...timeouts, response }, signal })
+    return pace.exchange({ ...request, headers }, { transport, timeouts: { ...timeouts, response }, signal })
   }
   const authorizer: Authorizer = createAuthorizer({
     credentials: options.credentials ?? (async () => undefined),
@@ -145,6 +147,7 @@ export function createSession(options: RegistryOptions): Session {
       method,
       url: response.url,
       redactor,
+      home: origin,
       codes: { ...(wantsLogin && { 401: 'AUTH_REQUIRED' }), ...codes },
       hint: wantsLogin
         ? `there may be no such repository, or it is private: log in with \`podman login ${name.host}\``
@@ -190,6 +193,7 @@ export function createSession(options: RegistryOptions): Session {
     (offset: () => number) =>
     (error: BootableError, attempt: number, delay: number): void => {
       const { code, message, details } = error
+      pace.hold(error, delay)
       const url = typeof details.url === 'string' ? details.url : ''
       const position = offset()
       emit({ type: 'retry', url, code, message, attempt, delay, ...(position > 0 && { offset: position }) })

@@ -15,7 +15,12 @@ export interface FailureContext {
   /** For a status that means something special here, such as 404 for a blob. */
   readonly codes?: Readonly<Record<number, string>>
   readonly hint?: string | undefined
+  /** The registry's own origin: an answer of another host may be that of one whose signed URL expired. */
+  readonly home?: URL
 }
+
+/** What storage says of a signature that expired: S3, Azure and CloudFront 403, Google 400. */
+const EXPIRED = new Set([400, 403])
 
 /** The error that an answer with an unexpected status stands for. Reads at most 64 KiB of its body. */
 export async function responseError(response: HttpResponse, context: FailureContext): Promise<BootableError> {
@@ -24,6 +29,7 @@ export async function responseError(response: HttpResponse, context: FailureCont
   const url = redactUrl(context.url)
   const errors = await errorEntries(response, (text) => redactor.clean(text, context.url))
   const retryAfter = retryAfterOf(headers)
+  const isElsewhere = context.home !== undefined && context.url.origin !== context.home.origin
   const said = errors.map(({ code, message }) => `: ${code}${message === '' ? '' : ` (${message})`}`).join('')
   return registryError<string>(
     codes[status] ?? codeOf(status),
@@ -33,7 +39,7 @@ export async function responseError(response: HttpResponse, context: FailureCont
       url,
       status,
       ...(errors.length > 0 && { errors }),
-      retryable: isTransient(status),
+      retryable: isTransient(status) || (isElsewhere && EXPIRED.has(status)),
       ...(retryAfter !== undefined && { retryAfter }),
     },
     { hint },
@@ -57,6 +63,11 @@ async function errorEntries(
   response: HttpResponse,
   clean: (text: string) => string,
 ): Promise<RegistryErrorEntry[]> {
+  if (response.status === 416) {
+    // docker-registry promises as many bytes as the blob has, and sends a few.
+    await response.cancel()
+    return []
+  }
   try {
     // Content types are often wrong here (docker-registry: text/plain), so the bytes decide.
     const text = decodeUtf8(await collect(response.body, MAX_BODY))

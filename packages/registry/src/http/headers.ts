@@ -38,6 +38,35 @@ export function contentRangeOf(headers: Headers): { start: number; end: number; 
   return match[3] === '*' ? range : { ...range, size: Number(match[3]) }
 }
 
+/** A quota that a registry tells of: Docker Hub writes `100;w=21600`, a limit for so many seconds. */
+export interface RateLimit {
+  readonly limit: number
+  /** Requests that are left; missing where the registry does not say. */
+  readonly remaining?: number
+  /** Seconds. */
+  readonly window?: number
+}
+
+/** The quota in `RateLimit-Limit` and `RateLimit-Remaining`. */
+export function rateLimitOf(headers: Headers): RateLimit | undefined {
+  const limit = quotaOf(headers.get('ratelimit-limit'))
+  const remaining = quotaOf(headers.get('ratelimit-remaining'))
+  if (!limit) return undefined
+  const window = limit.window ?? remaining?.window
+  return {
+    limit: limit.count,
+    ...(remaining && { remaining: remaining.count }),
+    ...(window !== undefined && { window }),
+  }
+}
+
+function quotaOf(text: string | null): { readonly count: number; readonly window?: number } | undefined {
+  const match = /^\s*(\d{1,15})(?:\s*;\s*w=(\d{1,15}))?\s*(?:[;,].*)?$/.exec(text ?? '')
+  if (!match) return undefined
+  const count = Number(match[1])
+  return match[2] === undefined ? { count } : { count, window: Number(match[2]) }
+}
+
 const LINK_PARAMETER = String.raw`;\s*([^\s=;,]+)(?:=(?:"([^"]*)"|([^\s";,]*)))?`
 const LINK = new RegExp(String.raw`<([^<>]*)>((?:\s*${LINK_PARAMETER})*)`, 'g')
 
