@@ -41,6 +41,8 @@ export interface CreateFileDeviceOptions {
   readonly size?: number
   /** Refuse a file that is there already. @defaultValue false: it is emptied first */
   readonly exclusive?: boolean
+  /** Go on with what the file holds, if it is there. @defaultValue false */
+  readonly keep?: boolean
 }
 
 /**
@@ -52,13 +54,16 @@ export async function createFileDevice(
   path: string,
   options: CreateFileDeviceOptions = {},
 ): Promise<FileDevice> {
-  const flags =
-    constants.O_RDWR | constants.O_CREAT | (options.exclusive ? constants.O_EXCL : constants.O_TRUNC)
+  const { exclusive = false, keep = false } = options
+  const existing = exclusive ? constants.O_EXCL : keep ? 0 : constants.O_TRUNC
+  const flags = constants.O_RDWR | constants.O_CREAT | existing
   const handle = await openHandle(path, flags)
   const fixed = options.size !== undefined
   const written = createRangeSet()
+  const held = keep ? (await handle.stat()).size : 0
+  written.add(0, held)
   const device = {
-    size: options.size ?? 0,
+    size: options.size ?? held,
     async read(offset: number, target: Uint8Array) {
       checkRead(device.size, offset, target.length, 'file')
       const { bytesRead } = await readSome(handle, offset, target)

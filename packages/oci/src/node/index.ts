@@ -4,4 +4,5 @@ export { type OpenDirectoryTreeOptions, openDirectoryTree } from './directory-tr
 export { type DockerDaemonOptions, openDockerDaemon } from './docker-daemon.ts'
 export { folderLayerCache, type TemporaryLayerCacheOptions, temporaryLayerCache } from './layer-cache.ts'
 export * from './layout.ts'
+export { type SaveBlobOptions, saveBlob } from './save-blob.ts'
 export type { StorageHost } from './storage-config.ts'

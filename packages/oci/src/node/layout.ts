@@ -3,7 +3,7 @@ import { mkdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { memorySource, type RuntimeOptions, utf8 } from '@bootable/bytes'
 import { nodeRuntime, openFileSource, writeOutputFile } from '@bootable/bytes/node'
-import { blobOf, verifyBlob } from '../store/blob.ts'
+import { blobOf } from '../store/blob.ts'
 import { contentStore, noSuchName, unknown } from '../store/content.ts'
 import {
   addRoot,
@@ -20,11 +20,16 @@ import { createManifest } from '../store/manifest.ts'
 import type { BlobSource, ImageStore, PutBlobOptions } from '../store/store.ts'
 import { type Digest, digestOf, isDigest, parseDigest } from '../wire/digest.ts'
 import type { Descriptor, ImageIndex } from '../wire/types.ts'
+import { saveBlob } from './save-blob.ts'
 import { writeChunks } from './write.ts'
+
+/** Not below `blobs`, where tools take every file for a blob: `umoci gc` stops at a name that is no digest. */
+const PARTIALS = '.partial'
 
 /**
  * An OCI image layout in a folder, for reading and writing (image-spec, "Image Layout"). Blobs and
- * `index.json` take their names only when they are complete.
+ * `index.json` take their names only when they are complete; what has arrived of a large blob before its
+ * download broke waits in the folder `.partial`, as {@link saveBlob} has it.
  * @throws FormatError when the folder is not a layout
  */
 export async function openLayout(folder: string, options: RuntimeOptions = {}): Promise<ImageStore> {
@@ -52,8 +57,7 @@ function layoutStore(folder: string, { runtime = nodeRuntime }: RuntimeOptions):
     if (!descriptor) return receiveBlob(source, options)
     const path = join(folder, blobPath(descriptor.digest))
     if ((await fileSize(path)) === descriptor.size) return descriptor
-    const chunks = verifyBlob(await source.open(options), descriptor, { ...options, runtime })
-    await writeOutputFile(path, (file) => writeChunks(chunks, file))
+    await saveBlob(source, descriptor, path, { ...options, runtime, partials: join(folder, PARTIALS) })
     return descriptor
   }
 

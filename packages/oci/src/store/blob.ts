@@ -9,6 +9,8 @@ import type { BlobSource } from './store.ts'
 export interface VerifyBlobOptions extends OperationOptions, RuntimeOptions {
   /** Bytes of the blob that were left out at its start; then only the length is checked. @defaultValue 0 */
   readonly offset?: number
+  /** Those bytes, where they are at hand: they are hashed first, so that the digest is checked after all. */
+  readonly before?: AsyncIterable<Uint8Array>
 }
 
 /**
@@ -23,10 +25,10 @@ export async function* verifyBlob(
   descriptor: Descriptor,
   options: VerifyBlobOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { runtime = portableRuntime, signal, onProgress, offset = 0 } = options
+  const { runtime = portableRuntime, signal, onProgress, offset = 0, before } = options
   const { digest, size } = descriptor
   const algorithm = hashAlgorithm(digest)
-  const hash = offset === 0 ? runtime.createHash(algorithm) : undefined
+  const hash = offset === 0 || before ? runtime.createHash(algorithm) : undefined
   onProgress?.({
     type: 'start',
     id: digest,
@@ -35,6 +37,11 @@ export async function* verifyBlob(
     total: size,
   })
 
+  for await (const chunk of before ?? []) {
+    signal?.throwIfAborted()
+    hash?.update(chunk)
+  }
+  if (offset > 0) onProgress?.({ type: 'advance', id: digest, done: offset, total: size })
   let length = offset
   for await (const chunk of chunks) {
     signal?.throwIfAborted()

@@ -3,6 +3,7 @@ import type { Descriptor } from '../wire/types.ts'
 import { shortDigest } from './blob.ts'
 import { forEachConcurrently } from './concurrency.ts'
 import { type ImageSource, type ListContentOptions, listContent } from './list-content.ts'
+import { refetchOnce } from './refetch.ts'
 import type { BlobSource, ImageStore } from './store.ts'
 
 /** Options of {@link copyImage}. */
@@ -13,8 +14,8 @@ export interface CopyImageOptions extends ListContentOptions {
 
 /**
  * Copies an image into another store: manifests byte for byte, so that digests stay what they are, blobs
- * that are missing there side by side, the name last. Between two repositories of one registry, blobs are
- * mounted where it lets them be.
+ * that are missing there side by side, the name last. A blob that arrives damaged is fetched once more. Between
+ * two repositories of one registry, blobs are mounted where it lets them be.
  *
  * With `platforms` an index loses what was not asked for, so that it becomes another one, with another
  * digest; see {@link ListContentOptions}.
@@ -58,5 +59,5 @@ async function copyBlob(
     ...(source.repository && { repository: source.repository }),
     isVerified: true,
   }
-  await target.putBlob(blob, { ...(asks ? operation : quiet), descriptor })
+  await refetchOnce(operation, () => target.putBlob(blob, { ...(asks ? operation : quiet), descriptor }))
 }

@@ -93,7 +93,8 @@ export interface ImageStore {
   openBlob(descriptor: Descriptor, options?: OpenBlobOptions): Promise<AsyncIterable<Uint8Array>>
   hasBlob(descriptor: Descriptor, options?: OperationOptions): Promise<boolean>
   /**
-   * Takes a blob in; one that is already there is not read. Nothing stays behind if it fails.
+   * Takes a blob in; one that is already there is not read. If it fails, nothing stays behind that anybody
+   * could take for content; a store of files may keep what has arrived, to go on from there.
    * @throws BootableError `STORE_READ_ONLY`, and those of the stream that it reads
    */
   putBlob(source: BlobSource, options?: PutBlobOptions): Promise<Descriptor>
