@@ -5,7 +5,8 @@ import { createFakeSigstore, createIslands, type FakeSigstore } from '../../../t
 import { followChain } from '../src/node/certificate.ts'
 
 describe('followChain', () => {
-  const now = [new Date()]
+  // Certificates that are issued below live from then on, for ten minutes.
+  const now = [new Date(Date.now() + 60_000)]
   let sigstore: FakeSigstore
   let root: X509Certificate
   let intermediate: X509Certificate

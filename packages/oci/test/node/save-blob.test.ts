@@ -12,6 +12,7 @@ import {
   type ImageStore,
   memoryStore,
   parseDigest,
+  verifyBlob,
 } from '@bootable/oci'
 import { createLayout, saveBlob } from '@bootable/oci/node'
 import { expect, test } from 'vitest'
@@ -231,9 +232,10 @@ test.each([
       opened.set(descriptor.digest, times)
       const chunks = await source.openBlob(descriptor, options)
       if (times > damaged) return chunks
-      return (async function* () {
+      const flipped = async function* () {
         for await (const chunk of chunks) yield chunk.map((byte) => byte ^ 1)
-      })()
+      }
+      return verifyBlob(flipped(), descriptor)
     },
   }
   const events: ProgressEvent[] = []
