@@ -184,7 +184,7 @@ export async function qemuImg(...args: string[]): Promise<string> {
 /** A fresh folder, removed after the tests of the file or `describe` block in whose body it is asked for. */
 export function temporaryFolder(): string {
   const path = mkdtempSync(join(tmpdir(), 'bootable-test-'))
-  afterAll(() => rmSync(path, { recursive: true, force: true }))
+  afterAll(() => rmSync(path, { recursive: true, force: true, maxRetries: 10 }))
   return path
 }
 

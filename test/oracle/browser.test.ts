@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -55,12 +56,16 @@ oracle('chromium', () => {
       [...FLAGS, `--user-data-dir=${join(folder, 'profile')}`, page],
       {
         stdio: 'ignore',
+        detached: true,
       },
     )
     try {
       return JSON.parse(await found) as Pulled
     } finally {
-      browser.kill('SIGKILL')
+      // With everything that it has started, of which some write to the profile.
+      const ended = once(browser, 'close')
+      process.kill(-(browser.pid as number), 'SIGKILL')
+      await ended
       server.closeAllConnections()
       server.close()
     }
