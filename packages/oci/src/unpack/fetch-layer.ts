@@ -6,6 +6,7 @@ import type { TarMember } from '../layer/tar-format.ts'
 import { createTarParser } from '../layer/tar-parser.ts'
 import { shortDigest } from '../store/blob.ts'
 import type { LayerDescriptor } from '../store/image.ts'
+import { refetchOnce } from '../store/refetch.ts'
 import type { ImageStore } from '../store/store.ts'
 import { digestOf, hashAlgorithm } from '../wire/digest.ts'
 
@@ -23,7 +24,7 @@ export interface FetchLayerOptions extends OperationOptions {
 
 /** Limits that hold for an image as a whole, whichever of its layers comes first. */
 export interface LayerBudget {
-  /** @throws BootableError `LIMIT_EXCEEDED` */
+  /** Less than nothing takes back what was counted. @throws BootableError `LIMIT_EXCEEDED` */
   addBytes(length: number): void
   addMembers(count: number): void
 }
@@ -57,7 +58,11 @@ export async function fetchLayer(
   const { cache, budget, onProgress } = options
   const { diffId, descriptor } = layer
   const cached = await cache.open(diffId)
-  if (!cached) return decompressLayer(store, layer, options)
+  if (!cached) {
+    const decompress = (): Promise<CachedLayer> => decompressLayer(store, layer, options)
+    // What was damaged on its way over a network is whole the next time; a file is what it is.
+    return store.repository ? refetchOnce(options, decompress) : decompress()
+  }
   budget.addBytes(cached.content.size)
   budget.addMembers(cached.members.length)
   onProgress?.({ type: 'skip', id: descriptor.digest, label: `blob ${shortDigest(descriptor.digest)}` })
@@ -74,6 +79,7 @@ async function decompressLayer(
   const operation = { ...(signal && { signal }), ...(onProgress && { onProgress }) }
   const hash = runtime.createHash(hashAlgorithm(diffId))
   const members: TarMember[] = []
+  let length = 0
   const parser = createTarParser({
     limits,
     onMember(member) {
@@ -98,6 +104,7 @@ async function decompressLayer(
     for await (const chunk of chunks) {
       signal?.throwIfAborted()
       budget.addBytes(chunk.length)
+      length += chunk.length
       hash.update(chunk)
       parser.push(chunk)
       const busy = writer.write(chunk)
@@ -113,6 +120,8 @@ async function decompressLayer(
     return await writer.commit(members)
   } catch (error) {
     await writer.abort()
+    budget.addBytes(-length)
+    budget.addMembers(-members.length)
     throw error instanceof FormatError && !signal?.aborted ? ((await blob.failure()) ?? error) : error
   } finally {
     await blob.close()

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { collect } from '@bootable/bytes'
 import { nodeRuntime } from '@bootable/bytes/node'
+import { openImage, putImage, unpackImage, writeLayerTar } from '@bootable/oci'
+import { createFile, createTree, diffTrees, type FileTree, putInode } from '@bootable/tree'
 import { expect, test } from 'vitest'
 import { registryStore } from '../../src/index.ts'
 import { createTestRegistry, type TestFault, type TestRegistry } from '../../src/testing/index.ts'
@@ -100,3 +102,32 @@ test('what is read again for nothing is bounded', async () => {
   // The first, three that begin again, and the one at which it is given up.
   expect(registry.requests).toHaveLength(5)
 })
+
+test.each([
+  [1, true],
+  [2, false],
+])('a layer that arrives damaged %i times on its way to a tree', async (times, succeeds) => {
+  const registry = createTestRegistry({ runtime: nodeRuntime })
+  const tree = createTree()
+  putInode(tree, 'usr/bin/program', createFile(randomBytes(300_000)))
+  await putImage(registry.store('lab/image'), { layers: [() => writeLayerTar(tree)] }, { reference: '1' })
+  const store = registryStore('registry.test/lab/image:1', { transport: registry.transport })
+  const image = await openImage(store, '')
+  const path = `/blobs/${image.layers[0]?.descriptor.digest}$`
+  registry.addFault({ match: { method: 'GET', path, times }, kind: 'flip', at: 150_000 })
+  const warnings: string[] = []
+  const unpacking = unpackImage(image, {
+    onProgress: (event) => void (event.type === 'warning' && warnings.push(event.message)),
+  })
+  if (succeeds) expect(await differences(tree, await unpacking)).toEqual([])
+  else await expect(unpacking).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' })
+  expect(warnings).toEqual([expect.stringMatching(/fetched once more$/)])
+})
+
+/** What differs between two trees, times apart. */
+async function differences(before: FileTree, after: FileTree): Promise<string[]> {
+  const changes: string[] = []
+  for await (const { path, change } of diffTrees(before, after, { times: false }))
+    changes.push(`${change} ${path}`)
+  return changes
+}
