@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { collect, memorySource, utf8 } from '@bootable/bytes'
 import {
   blobOf,
+  copyImage,
   type Descriptor,
   type Digest,
   type ImageStore,
@@ -17,7 +18,6 @@ import { registryStore } from '@bootable/registry'
 import { startDockerRegistry } from './docker-registry.ts'
 import { startFakeSigstore } from './fake-sigstore-server.ts'
 import { runOk } from './oracles.ts'
-import { pushStore } from './push-store.ts'
 import { ISSUER, imageStore } from './signing.ts'
 
 /** Images that the real cosign signed, and what their signatures are verified with. */
@@ -66,7 +66,7 @@ export async function signByCosign(
     SIGSTORE_CT_LOG_PUBLIC_KEY_FILE: file('ctfe.pub', sigstore.ctLogKey),
   }
   const repository = `${registry.host}/lab/machine`
-  const url = `http://${registry.host}/v2/lab/machine`
+  const target = registryStore(repository)
   const common = ['--allow-http-registry', '--yes']
   const cosign = (tool: string | undefined, ...args: string[]): Promise<unknown> =>
     tool === undefined ? Promise.resolve() : runOk(tool, args, { cwd: folder, env })
@@ -87,7 +87,7 @@ export async function signByCosign(
   let pushed = 0
   const push = async (name: string): Promise<Descriptor> => {
     const { store, image } = await imageStore(`2024-01-01T00:00:0${pushed++}Z`)
-    await pushStore(store, '1', url, name)
+    await copyImage({ store, reference: '1' }, target, name)
     return image.manifest.descriptor
   }
   const keys: Record<string, string> = {}
@@ -102,7 +102,7 @@ export async function signByCosign(
     }
     keys.index = keys.attested = keys.p256 as string
     const inside = await push('inside')
-    await sign('index', await pushIndex(url, inside), 'p256.key')
+    await sign('index', await pushIndex(target, inside), 'p256.key')
     const { digest: attested } = await push('attested')
     const predicate = [
       '--predicate',
@@ -137,7 +137,7 @@ export async function signByCosign(
     const config = ['--signing-config', file('signing-config.json', signingConfig(sigstore.url))]
     await cosign(tools.bundling, 'sign', ...config, ...root, ...token, ...common, `${repository}@${digest}`)
     const { trustedRoot, rekorKey } = sigstore
-    return { ...(await readAll(registryStore(repository))), keys, trustedRoot, rekorKey }
+    return { ...(await readAll(target)), keys, trustedRoot, rekorKey }
   } finally {
     await registry.close()
     await sigstore.close()
@@ -156,16 +156,11 @@ export async function openCosignImages({ content, names }: CosignImages): Promis
   return store
 }
 
-async function pushIndex(url: string, { mediaType, digest, size }: Descriptor): Promise<Digest> {
+async function pushIndex(repository: ImageStore, { mediaType, digest, size }: Descriptor): Promise<Digest> {
   const platform = { architecture: 'amd64', os: 'linux' }
   const manifests = [{ mediaType, digest, size, platform }]
-  const store = memoryStore()
   const raw = utf8(JSON.stringify({ schemaVersion: 2, mediaType: MEDIA_TYPE.index, manifests }))
-  const index = await store.putManifest(raw, { mediaType: MEDIA_TYPE.index })
-  const headers = { 'Content-Type': MEDIA_TYPE.index }
-  const put = await fetch(`${url}/manifests/index`, { method: 'PUT', headers, body: Uint8Array.from(raw) })
-  if (put.status !== 201) throw new Error(`the registry answered ${put.status}`)
-  return index.digest
+  return (await repository.putManifest(raw, { mediaType: MEDIA_TYPE.index, reference: 'index' })).digest
 }
 
 /** Everything in a repository, signatures included. */

@@ -336,10 +336,12 @@ oracle(['docker-registry', 'skopeo'], () => {
         onProgress: (event) => events.push(event),
       })
       expect(events.every((event) => event.type === 'skip')).toBe(true)
-      expect(tokens.asked.sort()).toEqual([
-        'GET tester repository:lab/image:pull',
-        'GET tester repository:lab/other:pull,push',
-        'GET tester repository:lab/other:pull,push repository:lab/image:pull',
+      // Of two scopes docker-registry names either first.
+      const asked = tokens.asked.map((each) => each.split(' ').sort().join(' '))
+      expect(asked.sort()).toEqual([
+        'GET repository:lab/image:pull repository:lab/other:pull,push tester',
+        'GET repository:lab/image:pull tester',
+        'GET repository:lab/other:pull,push tester',
       ])
       await expectPulled(registry.host, 'lab/other:one', '--src-creds', CREDENTIALS)
       await client.close()

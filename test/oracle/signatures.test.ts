@@ -3,14 +3,14 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { BootableError } from '@bootable/bytes'
 import { openImageSource } from '@bootable/core/node'
-import type { Digest } from '@bootable/oci'
+import { copyImage, type Digest } from '@bootable/oci'
+import { registryStore } from '@bootable/registry'
 import { attachmentTag } from '@bootable/signatures'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type DockerRegistry, startDockerRegistry } from '../../tooling/docker-registry.ts'
 import { createFakeSigstore, pemOf } from '../../tooling/fake-sigstore.ts'
 import { newestOracle, runInOracleRoot } from '../../tooling/oracle-root.ts'
 import { oracle, temporaryFolder } from '../../tooling/oracles.ts'
-import { pushStore } from '../../tooling/push-store.ts'
 import {
   annotationsOf,
   attach,
@@ -63,7 +63,7 @@ newestOracle('skopeo', () => {
       for (const [index, name] of NAMES.entries()) {
         const { store, image } = await imageStore(`2024-01-0${index + 1}T00:00:00Z`)
         digests[name] = image.manifest.descriptor.digest
-        await pushStore(store, '1', `http://${host}/v2/lab/${name}`, '1')
+        await copyImage({ store, reference: '1' }, registryStore(`${host}/lab/${name}`), '1')
       }
       const signed = (name: string, keys: KeyPair, reference = `${host}/lab/${name}:1`): Signature => {
         const payload = simpleSigning(digests[name] as Digest, reference)
@@ -102,7 +102,7 @@ newestOracle('skopeo', () => {
       const { store } = await imageStore()
       await attach(store, digest, [signature])
       const tag = attachmentTag(digest)
-      await pushStore(store, tag, `http://${host}/v2/lab/${name}`, tag)
+      await copyImage({ store, reference: tag }, registryStore(`${host}/lab/${name}`), tag)
     }
 
     /** The images that each of the two takes under this policy; skopeo sees the folder as `/work`. */
