@@ -1,7 +1,7 @@
 // Pull and push over the loopback interface beside skopeo, and crane where it is installed, in turns in the same
 // run, against the real docker-registry:
 //   npx tsx --conditions=@bootable/source bench/registry.ts [--runs 5] [--layers 4] [--size 50] (MiB of one layer)
-// Layers are noise, which no program can compress or skip. Every pull goes to a new layout, every push to a new
+// The floor is a client of Node that does nothing but fetch, hash and write. Layers are noise, which no program can compress or skip. Every pull goes to a new layout, every push to a new
 // registry.
 import { createHash, randomBytes } from 'node:crypto'
 import { createWriteStream, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -40,6 +40,7 @@ try {
     'our pull': () => pulled((to) => measureScript('./copy-image.mjs', ['pull', image, to])),
     'skopeo pull': () =>
       pulled((to) => measure('skopeo', ['copy', '--src-tls-verify=false', image, `oci:${to}:1`])),
+    'floor pull': () => pulled((to) => measureScript('./registry-floor.mjs', [host, 'lab/image', '1', to])),
     'our push': () => pushed((to) => measureScript('./copy-image.mjs', ['push', source, `docker://${to}`])),
     'skopeo push': () =>
       pushed((to) =>
