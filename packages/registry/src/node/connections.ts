@@ -34,8 +34,11 @@ export interface Connections {
   close(): void
 }
 
-/** Bytes that a socket may hold: it reads on while a chunk is being hashed. */
-const HIGH_WATER_MARK = 512 * 1024
+/**
+ * Bytes that a socket may hold: one read, while the one before is being hashed. Of more, Node joins what has
+ * gathered, which costs a copy of everything and as much garbage.
+ */
+const HIGH_WATER_MARK = 64 * 1024
 
 /** The signal of the request for which a connection is made, among the options of that request. */
 export const SIGNAL = Symbol('signal')
