@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, rename, rm, stat } from 'node:fs/promises'
+import { rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { fileError } from './errors.ts'
 import { createFileDevice, type FileDevice } from './file.ts'
+import { makeFolder } from './folder.ts'
 
 /** A file under way. `discard` may be called at any time, also after `commit`, which it takes back. */
 export interface OutputFile {
@@ -44,12 +45,6 @@ export async function createOutputFile(path: string): Promise<OutputFile> {
       await rm(place, { force: true })
     },
   }
-}
-
-async function makeFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true }).catch((cause: unknown) => {
-    throw fileError('FILE_NOT_WRITABLE', `make the folder ${path}`, { path }, cause)
-  })
 }
 
 /**

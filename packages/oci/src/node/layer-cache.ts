@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BootableError, utf8 } from '@bootable/bytes'
-import { openFileSource, writeOutputFile } from '@bootable/bytes/node'
+import { makeFolder, openFileSource, writeOutputFile } from '@bootable/bytes/node'
 import type { CachedLayer, LayerCache } from '../layer/cache.ts'
 import { decodeMembers, encodeMembers } from '../layer/member-index.ts'
 import type { TarMember } from '../layer/tar-format.ts'
@@ -189,10 +189,10 @@ async function openTar(path: string, size: number): Promise<CachedLayer['content
 /** Makes the folder and takes away what killed processes left in it. */
 async function prepare(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true })
+    await makeFolder(folder)
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new BootableError('FILE_NOT_WRITABLE', `cannot make the layer cache ${folder}: ${reason}`, {
+    throw new BootableError('FILE_NOT_WRITABLE', `${folder} cannot be the layer cache: ${reason}`, {
       details: { path: folder },
       hint: 'choose another folder for the cache',
       cause,

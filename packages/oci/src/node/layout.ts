@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, rename, rm, stat } from 'node:fs/promises'
+import { rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { memorySource, type RuntimeOptions, utf8 } from '@bootable/bytes'
-import { nodeRuntime, openFileSource, writeOutputFile } from '@bootable/bytes/node'
+import { makeFolder, nodeRuntime, openFileSource, writeOutputFile } from '@bootable/bytes/node'
 import { blobOf } from '../store/blob.ts'
 import { contentStore, noSuchName, unknown } from '../store/content.ts'
 import {
@@ -41,7 +41,7 @@ export async function openLayout(folder: string, options: RuntimeOptions = {}): 
 export async function createLayout(folder: string, options: RuntimeOptions = {}): Promise<ImageStore> {
   const files = layoutFiles(folder)
   if (!(await files.has('oci-layout'))) {
-    await mkdir(join(folder, 'blobs/sha256'), { recursive: true })
+    await makeFolder(join(folder, 'blobs/sha256'))
     if (!(await files.has('index.json'))) await writeIndex(folder, EMPTY_INDEX)
     await writeBytes(join(folder, 'oci-layout'), OCI_LAYOUT_FILE)
   }
@@ -78,7 +78,7 @@ function layoutStore(folder: string, { runtime = nodeRuntime }: RuntimeOptions):
     )
     const digest = digestOf('sha256', hash.digest())
     const path = join(folder, blobPath(digest))
-    await mkdir(dirname(path), { recursive: true })
+    await makeFolder(dirname(path))
     await rename(incoming, path)
     return { mediaType: 'application/octet-stream', digest, size }
   }

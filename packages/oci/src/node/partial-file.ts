@@ -1,8 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
+import { readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
-import { createFileDevice, type FileDevice } from '@bootable/bytes/node'
+import { createFileDevice, type FileDevice, makeFolder } from '@bootable/bytes/node'
 import { type Digest, splitDigest } from '../wire/digest.ts'
 
 /** Content on its way into a file, which may take several attempts, and several processes. */
@@ -50,7 +50,7 @@ export async function openPartialFile(folder: string, digest: Digest): Promise<P
     length: device.size,
     commit: (target) =>
       finish(async () => {
-        await mkdir(dirname(target), { recursive: true })
+        await makeFolder(dirname(target))
         await rename(path, target)
       }),
     keep: () => finish(() => rename(path, join(folder, kept))),
@@ -99,7 +99,7 @@ function isLeft(pid: number, modified: number): boolean {
 
 async function openDevice(path: string): Promise<FileDevice> {
   for (let attempt = 1; ; attempt++) {
-    await mkdir(dirname(path), { recursive: true }).catch(() => {})
+    await makeFolder(dirname(path)).catch(() => {})
     try {
       return await createFileDevice(path, { keep: true })
     } catch (error) {
