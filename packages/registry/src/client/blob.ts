@@ -1,3 +1,4 @@
+import { BootableError } from '@bootable/bytes'
 import type { OpenBlobOptions } from '@bootable/oci'
 import { type Descriptor, verifyBlob } from '@bootable/oci'
 import { registryError } from '../errors.ts'
@@ -6,6 +7,7 @@ import { redactUrl } from '../http/redact.ts'
 import type { FollowedResponse } from '../http/redirect.ts'
 import { requestForeign } from './foreign.ts'
 import type { RepositoryName } from './name.ts'
+import type { Endpoint } from './route.ts'
 import type { Session } from './session.ts'
 
 /** A download that came at least this much further has not failed for good: its tries start over. */
@@ -26,7 +28,7 @@ export async function openBlob(
   const { offset = 0, signal } = options
   // Such a range would be answered 416.
   if (offset > 0 && offset >= descriptor.size) return verifyBlob(nothing(), descriptor, options)
-  const start = await requestBlob(session, name, descriptor, offset, signal, true)
+  const start = await requestBlob(session, name, descriptor, { offset, signal, repeat: true })
   const chunks = resumingBody(session, name, descriptor, start, offset, signal)
   return verifyBlob(chunks, descriptor, { ...options, runtime: session.runtime })
 }
@@ -49,14 +51,22 @@ export async function hasBlob(
   return response.status === 200
 }
 
+/** An answer with a blob, of the registry, a mirror, or a place that the descriptor names. */
+type BlobResponse = FollowedResponse & { readonly endpoint?: Endpoint }
+
+interface BlobRequest {
+  readonly offset: number
+  readonly signal: AbortSignal | undefined
+  readonly repeat: boolean
+  readonly broken?: ReadonlySet<Endpoint>
+}
+
 async function requestBlob(
   session: Session,
   name: RepositoryName,
   descriptor: Descriptor,
-  offset: number,
-  signal: AbortSignal | undefined,
-  repeat: boolean,
-): Promise<FollowedResponse> {
+  { offset, signal, repeat, broken }: BlobRequest,
+): Promise<BlobResponse> {
   const { digest } = descriptor
   const request = {
     method: 'GET',
@@ -66,6 +76,7 @@ async function requestBlob(
     pull: 'digest',
     expected: offset > 0 ? [200, 206] : [200],
     codes: { 404: 'BLOB_UNKNOWN' },
+    ...(broken && { broken }),
     signal,
   } as const
   try {
@@ -77,13 +88,13 @@ async function requestBlob(
 
 /**
  * The bytes from `offset` to the end, over as many requests as it takes. Each goes to the registry, not to
- * where it redirected before: signed URLs are valid for minutes.
+ * where it redirected before: signed URLs are valid for minutes. A mirror whose bodies break is not asked again.
  */
 async function* resumingBody(
   session: Session,
   name: RepositoryName,
   descriptor: Descriptor,
-  first: FollowedResponse,
+  first: BlobResponse,
   offset: number,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array, void, undefined> {
@@ -91,11 +102,17 @@ async function* resumingBody(
   let failedAt = offset
   let restarts = 0
   const backoff = session.backoff(signal, () => position)
-  let response: FollowedResponse | undefined = first
+  const broken = new Set<Endpoint>()
+  let response: BlobResponse | undefined = first
 
   for (;;) {
     try {
-      response ??= await requestBlob(session, name, descriptor, position, signal, false)
+      response ??= await requestBlob(session, name, descriptor, {
+        offset: position,
+        signal,
+        repeat: false,
+        broken,
+      })
       let skip = surplus(response, position, descriptor)
       if (skip > 0 && ++restarts > MAX_RESTARTS) throw ignoresRange(response)
       for await (const chunk of response.body) {
@@ -113,9 +130,17 @@ async function* resumingBody(
       })
     } catch (error) {
       await response?.cancel()
+      const mirror: Endpoint | undefined = response?.endpoint?.isMirror ? response.endpoint : undefined
       response = undefined
-      if (position - failedAt >= PROGRESS) backoff.reset()
+      const isProgress = position - failedAt >= PROGRESS
       failedAt = position
+      if (mirror && !isProgress && BootableError.is(error) && !signal?.aborted) {
+        await session.abandon(name, mirror, error, broken)
+        backoff.reset()
+        restarts = 0
+        continue
+      }
+      if (isProgress) backoff.reset()
       await backoff.failed(error)
     }
   }

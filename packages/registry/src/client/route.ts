@@ -44,6 +44,8 @@ export type PullKind = 'tag' | 'digest' | 'list'
 export interface Endpoint {
   readonly name: RepositoryName
   readonly insecure: boolean
+  /** It comes before the registry itself, so that somebody else can be asked. */
+  readonly isMirror: boolean
 }
 
 /** Finds the endpoints of the repositories of one client. */
@@ -53,13 +55,17 @@ export interface Routes {
    * one may have the answer; except for content that is not what its digest says, which somebody should see.
    *
    * @param pull without it the registry that the name says is asked, which is for whoever writes
+   * @param broken mirrors that are not asked
    * @throws BootableError `REGISTRY_BLOCKED`, `REFERENCE_INVALID`, and the error of the last endpoint
    */
   attempt<T>(
     name: RepositoryName,
     pull: PullKind | undefined,
     work: (endpoint: Endpoint, isLast: boolean) => Promise<T>,
+    broken?: ReadonlySet<Endpoint>,
   ): Promise<T>
+  /** Tells that content which a mirror began to send did not come; adds it to those that are not asked. */
+  abandon(name: RepositoryName, mirror: Endpoint, error: BootableError, broken: Set<Endpoint>): Promise<void>
 }
 
 interface Found {
@@ -87,10 +93,15 @@ export function createRoutes(
     return found
   }
 
+  function tell(mirror: Endpoint, next: Endpoint, { code, message }: BootableError): void {
+    const [from, to] = [formatRepositoryName(mirror.name), formatRepositoryName(next.name)]
+    emit({ type: 'mirror', from, to, code, message })
+  }
+
   return {
-    async attempt(name, pull, work) {
+    async attempt(name, pull, work, broken) {
       const found = await find(name)
-      const endpoints = endpointsFor(found, pull)
+      const endpoints = endpointsFor(found, pull, broken)
       for (const [index, endpoint] of endpoints.entries()) {
         const next = endpoints[index + 1]
         try {
@@ -99,14 +110,15 @@ export function createRoutes(
           return result
         } catch (error) {
           if (!next || !BootableError.is(error) || isTampered(error)) throw error
-          const [from, to] = [endpoint, next].map((each) => formatRepositoryName(each.name)) as [
-            string,
-            string,
-          ]
-          emit({ type: 'mirror', from, to, code: error.code, message: error.message })
+          tell(endpoint, next, error)
         }
       }
       throw new Error('there is always a last endpoint')
+    },
+    async abandon(name, mirror, error, broken) {
+      broken.add(mirror)
+      const [next] = endpointsFor(await find(name), 'digest', broken)
+      if (next) tell(mirror, next, error)
     },
   }
 }
@@ -118,16 +130,16 @@ async function findRoute(name: RepositoryName, router: RepositoryRouter | undefi
     throw registryError('REGISTRY_BLOCKED', `${text} is blocked by ${route.blocked}`, { repository: text })
   }
   const { location, insecure = false, mirrors = [] } = route ?? {}
-  const named = { name, insecure }
+  const named = { name, insecure, isMirror: false }
   return {
     named,
-    primary: location === undefined ? named : endpointOf({ location, insecure }),
-    mirrors: mirrors.map((mirror) => ({ ...endpointOf(mirror), pull: mirror.pull ?? 'all' })),
+    primary: location === undefined ? named : { ...endpointOf({ location, insecure }), isMirror: false },
+    mirrors: mirrors.map((mirror) => ({ ...endpointOf(mirror), isMirror: true, pull: mirror.pull ?? 'all' })),
   }
 }
 
 /** @throws BootableError `REFERENCE_INVALID` */
-function endpointOf({ location, insecure = false }: RepositoryMirror): Endpoint {
+function endpointOf({ location, insecure = false }: RepositoryMirror): Omit<Endpoint, 'isMirror'> {
   const name = parseRepositoryName(location)
   if (/[@:][^/]*$/.test(location.replace(/^[^/]*/, ''))) {
     const message = `${location} is the place of a repository; it has no tag and no digest`
@@ -137,12 +149,16 @@ function endpointOf({ location, insecure = false }: RepositoryMirror): Endpoint 
 }
 
 /** Content is asked for where its manifest was found, whatever that mirror is for otherwise. */
-function endpointsFor({ named, primary, mirrors, chosen }: Found, pull: PullKind | undefined): Endpoint[] {
+function endpointsFor(
+  { named, primary, mirrors, chosen }: Found,
+  pull: PullKind | undefined,
+  broken: ReadonlySet<Endpoint> = new Set(),
+): Endpoint[] {
   if (pull === undefined) return [named]
   if (pull === 'list') return [primary]
   const fitting = mirrors.filter((mirror) => mirror.pull === 'all' || mirror.pull === `${pull}-only`)
   const ordered = pull === 'digest' && chosen ? [chosen, ...fitting, primary] : [...fitting, primary]
-  return [...new Set(ordered)]
+  return [...new Set(ordered)].filter((endpoint) => !broken.has(endpoint))
 }
 
 function isTampered({ code }: BootableError): boolean {

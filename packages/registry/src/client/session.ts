@@ -17,7 +17,7 @@ import type { HttpRequest, HttpResponse } from '../http/transport.ts'
 import { isInsecure, isLoopback, probeOrigin } from './endpoint.ts'
 import type { RepositoryName } from './name.ts'
 import type { RegistryOptions } from './options.ts'
-import { createRoutes, type Endpoint, type PullKind } from './route.ts'
+import { createRoutes, type Endpoint, type PullKind, type Routes } from './route.ts'
 
 /** One request to a repository. */
 export interface RepositoryRequest {
@@ -42,7 +42,14 @@ export interface RepositoryRequest {
   readonly codes?: Readonly<Record<number, string>>
   /** What of it other places may answer, such as mirrors; without it the registry that the name says is asked. */
   readonly pull?: PullKind
+  /** Mirrors that are not asked: {@link Session.abandon}. */
+  readonly broken?: ReadonlySet<Endpoint>
   readonly signal?: AbortSignal | undefined
+}
+
+/** An answer, and who gave it. */
+export interface EndpointResponse extends FollowedResponse {
+  readonly endpoint: Endpoint
 }
 
 /**
@@ -54,19 +61,21 @@ export interface RepositoryRequest {
 export interface Session {
   readonly runtime: Runtime
   /** One try. @throws BootableError with the answer's error for any status that was not expected */
-  ask(name: RepositoryName, request: RepositoryRequest): Promise<FollowedResponse>
+  ask(name: RepositoryName, request: RepositoryRequest): Promise<EndpointResponse>
   /** Like `ask`, with repetitions after passing failures. */
-  request(name: RepositoryName, request: RepositoryRequest): Promise<FollowedResponse>
+  request(name: RepositoryName, request: RepositoryRequest): Promise<EndpointResponse>
   /** Like `request`, and reads the answer; a body that breaks is a passing failure, too. */
   read<T>(
     name: RepositoryName,
     request: RepositoryRequest,
-    consume: (response: FollowedResponse) => Promise<T>,
+    consume: (response: EndpointResponse) => Promise<T>,
   ): Promise<T>
   /** Whether layers may come from the `urls` of their descriptors. */
   readonly foreignUrls: boolean
   /** One GET of a place outside of the registry, as nobody in particular; redirects are followed. */
   fetch(place: Destination, headers: HttpRequest['headers'], signal?: AbortSignal): Promise<FollowedResponse>
+  /** A mirror answered, but its content does not come: {@link Routes.abandon}. */
+  abandon: Routes['abandon']
   /** For a download that goes on where it broke. */
   backoff(signal: AbortSignal | undefined, offset: () => number): Backoff
   emit(event: RegistryEvent): void
@@ -110,7 +119,7 @@ export function createSession(options: RegistryOptions): Session {
     return origin
   }
 
-  async function askEndpoint(endpoint: Endpoint, request: RepositoryRequest): Promise<FollowedResponse> {
+  async function askEndpoint(endpoint: Endpoint, request: RepositoryRequest): Promise<EndpointResponse> {
     const { name } = endpoint
     const { method, path, headers, body, action, expected, codes, signal, patience, nearest } = request
     const insecure = endpoint.insecure || isInsecure(name.server, options.insecure)
@@ -141,7 +150,7 @@ export function createSession(options: RegistryOptions): Session {
     for (const message of warningsOf(response.headers)) {
       emit({ type: 'warning', message: `${name.host}: ${redactor.clean(message, response.url)}` })
     }
-    if (expected.includes(response.status)) return response
+    if (expected.includes(response.status)) return { ...response, endpoint }
     const wantsLogin = response.status === 401 && isAnonymous && response.url.origin === origin.origin
     throw await responseError(response, {
       method,
@@ -202,22 +211,25 @@ export function createSession(options: RegistryOptions): Session {
   function read<T>(
     name: RepositoryName,
     request: RepositoryRequest,
-    consume: (response: FollowedResponse) => Promise<T>,
+    consume: (response: EndpointResponse) => Promise<T>,
   ): Promise<T> {
-    const { signal, pull } = request
-    return routes.attempt(name, pull, (endpoint, isLast) => {
+    const { signal, pull, broken } = request
+    const atEndpoint = (endpoint: Endpoint, isLast: boolean): Promise<T> => {
       const work = async (): Promise<T> => consume(await askEndpoint(endpoint, request))
       // The next endpoint is the second try.
       const policy = isLast ? retry : { ...retry, attempts: 1 }
       return retrying(work, { policy, clock, signal, onRetry: onRetry(() => 0) })
-    })
+    }
+    return routes.attempt(name, pull, atEndpoint, broken)
   }
 
   return {
     runtime,
-    ask: (name, request) => routes.attempt(name, request.pull, (endpoint) => askEndpoint(endpoint, request)),
+    ask: (name, request) =>
+      routes.attempt(name, request.pull, (endpoint) => askEndpoint(endpoint, request), request.broken),
     request: (name, request) => read(name, request, async (response) => response),
     read,
+    abandon: routes.abandon,
     foreignUrls: options.foreignUrls ?? false,
     async fetch({ url, nearest }, headers, signal) {
       const request = { method: 'GET', url, nearest, headers } as const

@@ -187,23 +187,52 @@ test('credentials are those of the place that is asked', async () => {
   expect(asked).toEqual([`${mirror.host}/deep/er`])
 })
 
-test('a download goes on at the next place where one breaks', async () => {
-  const mirror = await scriptedServer(({ path }, response, seen) => {
+/** A mirror that has everything, but breaks off each body after `length` bytes, whatever part was asked for. */
+function breaking(length: number): Promise<ScriptedServer> {
+  return scriptedServer(({ path, headers }, response) => {
     if (path.includes('manifests')) return sendManifest(response)
-    if (seen.length > 2) return void response.writeHead(503).end()
-    response.writeHead(200, { 'Content-Length': 7 }).write('con')
+    const [, start] = /bytes=(\d+)-/.exec(headers.range ?? '') ?? []
+    const range = start && { 'Content-Range': `bytes ${start}-6/7` }
+    response.writeHead(range ? 206 : 200, { 'Content-Length': 7 - Number(start ?? 0), ...range })
+    response.write('content'.slice(Number(start ?? 0)).slice(0, length))
     setTimeout(() => response.destroy(), 20)
   })
+}
+
+test('a download goes on at the next place where one breaks, and does not come back', async () => {
+  const [first, second] = [await breaking(3), await breaking(1)]
   const primary = await scriptedServer(({ headers }, response) => {
-    expect(headers.range).toBe('bytes=3-')
-    response.writeHead(206, { 'Content-Range': 'bytes 3-6/7' }).end('tent')
+    expect(headers.range).toBe('bytes=4-')
+    response.writeHead(206, { 'Content-Range': 'bytes 4-6/7' }).end('ent')
   })
-  const { store, events } = openTestStore(primary.host, {
-    router: routed({ mirrors: [{ location: `${mirror.host}/x` }] }),
+  const { store, events, clock } = openTestStore(primary.host, {
+    router: routed({ mirrors: [{ location: `${first.host}/x` }, { location: `${second.host}/y` }] }),
   })
   await store.getManifest('one')
   expect(await textOf(await store.openBlob(BLOB))).toBe('content')
-  expect(events.map(({ type }) => type)).toEqual(['retry', 'mirror'])
+  const named = (host: string, repository: string): string => `docker://${host}/${repository}`
+  expect(events).toMatchObject([
+    { type: 'mirror', code: 'NETWORK', from: named(first.host, 'x'), to: named(second.host, 'y') },
+    { type: 'mirror', code: 'NETWORK', from: named(second.host, 'y'), to: named(primary.host, 'lab/image') },
+  ])
+  expect(clock.delays).toEqual([])
+  expect([first, second].map(paths)).toEqual([['GET manifests', 'GET blobs'], ['GET blobs']])
+})
+
+test('mirrors that broke leave the registry all of its tries', async () => {
+  const mirror = await breaking(1)
+  const primary = await scriptedServer(({ headers }, response, seen) => {
+    if (seen.length < 3) return void response.writeHead(503).end()
+    const start = Number(/bytes=(\d+)-/.exec(headers.range ?? '')?.[1])
+    response.writeHead(206, { 'Content-Range': `bytes ${start}-6/7` }).end('content'.slice(start))
+  })
+  const { store, events } = openTestStore(primary.host, {
+    router: routed({ mirrors: [{ location: `${mirror.host}/x` }] }),
+    retry: { attempts: 3 },
+  })
+  const texts = await Promise.all([1, 2].map(async () => textOf(await store.openBlob(BLOB))))
+  expect(texts).toEqual(['content', 'content'])
+  expect(events.filter(({ type }) => type === 'mirror')).toHaveLength(2)
 })
 
 test.each(['quay.io/a:tag', `quay.io/a@${BLOB.digest}`, 'quay.io/NOT'])(
