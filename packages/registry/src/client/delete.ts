@@ -1,7 +1,7 @@
 import { BootableError, memorySource, toHex, utf8 } from '@bootable/bytes'
 import { blobOf, type Descriptor, type Digest, digestBytes, isDigest, MEDIA_TYPE } from '@bootable/oci'
 import { deleteManifestAs, sendDelete } from './delete-request.ts'
-import { checkReference, fetchManifest, getManifest } from './manifest.ts'
+import { checkReference, fetchManifest } from './manifest.ts'
 import type { RepositoryName } from './name.ts'
 import { putBlob } from './push-blob.ts'
 import { readOwnManifest } from './push-manifest.ts'
@@ -55,7 +55,10 @@ async function deleteManifest(
   await updateReferrersTag(session, name, subject.digest, without, signal)
 }
 
-/** What cannot be read (a schema 1 of old, a damaged one) refers to nothing, and can be deleted none the less. */
+/**
+ * Read where it is deleted, not where it is pulled from. What cannot be read (a schema 1 of old, a damaged
+ * one) refers to nothing, and can be deleted none the less.
+ */
 async function subjectOf(
   session: Session,
   name: RepositoryName,
@@ -63,7 +66,7 @@ async function subjectOf(
   signal: AbortSignal | undefined,
 ): Promise<Descriptor | undefined> {
   try {
-    return (await getManifest(session, name, digest, signal)).value.subject
+    return (await fetchManifest(session, name, digest, signal)).manifest.value.subject
   } catch (error) {
     if (BootableError.is(error) && UNREADABLE.includes(error.code)) return undefined
     throw error

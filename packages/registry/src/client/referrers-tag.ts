@@ -30,6 +30,7 @@ export interface TaggedReferrers {
 /**
  * Reads the index under the referrers tag of a manifest: distribution-spec, "Referrers Tag Schema".
  * `undefined` where there is none. GitLab takes such a tag for the manifest itself.
+ * @param pull for whoever only reads; who changes the list reads it where it is written
  * @throws BootableError `PROTOCOL` for a tag that is an image: nobody overwrites that
  */
 export async function readReferrersTag(
@@ -37,10 +38,11 @@ export async function readReferrersTag(
   name: RepositoryName,
   subject: Digest,
   signal?: AbortSignal,
+  pull?: 'list',
 ): Promise<TaggedReferrers | undefined> {
   const tag = referrersTag(subject)
   try {
-    const { manifest, headers } = await fetchManifest(session, name, tag, signal)
+    const { manifest, headers } = await fetchManifest(session, name, tag, signal, pull)
     const { digest } = manifest.descriptor
     if (digest === subject) return undefined
     if (isIndex(manifest)) return { digest, index: manifest.value, etag: headers.get('etag') }

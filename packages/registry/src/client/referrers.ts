@@ -20,12 +20,13 @@ import { statusOf } from './status.ts'
 /** Referrers of one manifest that are listed; there are a handful in life. */
 const MAX_REFERRERS = 10_000
 
-/** Which repositories answer to the referrers API, as far as they were asked. */
+/** Which repositories that are written to answer to the referrers API, as far as they were asked. */
 const answers = new WeakMap<Session, Map<string, boolean>>()
 
 /**
  * What refers to a manifest: distribution-spec, "Listing Referrers"; where that API is missing, what the
- * index under the referrers tag lists and what itself says that it refers to the manifest.
+ * index under the referrers tag lists and what itself says that it refers to the manifest. As tags, they are
+ * listed where the repository is read from.
  */
 export async function* listReferrers(
   session: Session,
@@ -34,10 +35,9 @@ export async function* listReferrers(
   { artifactType, signal }: ReferrersOptions = {},
 ): AsyncGenerator<Descriptor, void, undefined> {
   let count = 0
-  const request = referrersRequest(subject.digest, artifactType, signal)
+  const request = { ...referrersRequest(subject.digest, artifactType, signal), pull: 'list' } as const
   const read = (response: FollowedResponse): Promise<Page | undefined> => readPage(response)
   for await (const page of readPages(session, name, request, 'referrers', read)) {
-    remember(session, name, page !== undefined)
     if (!page) return yield* listTagged(session, name, subject, artifactType, signal)
     for (const entry of page.entries) {
       if (++count > MAX_REFERRERS) throw tooMany(subject)
@@ -47,17 +47,24 @@ export async function* listReferrers(
   }
 }
 
-/** Whether a repository has the referrers API, and not only says so: ECR has sent `OCI-Subject` without it. */
+/**
+ * Whether a repository that is written to has the referrers API, and not only says so: ECR has sent
+ * `OCI-Subject` without it.
+ */
 export async function hasReferrersApi(
   session: Session,
   name: RepositoryName,
   subject: Digest,
   signal?: AbortSignal,
 ): Promise<boolean> {
-  const known = answers.get(session)?.get(keyOf(name))
-  if (known !== undefined) return known
+  const known = answers.get(session) ?? new Map<string, boolean>()
+  answers.set(session, known)
+  const key = `${name.server}/${name.repository}`
+  const answer = known.get(key)
+  if (answer !== undefined) return answer
   const page = await session.read(name, referrersRequest(subject, undefined, signal), readPage)
-  return remember(session, name, page !== undefined)
+  known.set(key, page !== undefined)
+  return page !== undefined
 }
 
 interface Page {
@@ -100,7 +107,7 @@ async function* listTagged(
   artifactType: string | undefined,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Descriptor, void, undefined> {
-  const tagged = await readReferrersTag(session, name, subject.digest, signal)
+  const tagged = await readReferrersTag(session, name, subject.digest, signal, 'list')
   const entries = tagged?.index.manifests ?? []
   if (entries.length > MAX_REFERRERS) throw tooMany(subject)
   for (const entry of entries) {
@@ -114,16 +121,6 @@ async function* listTagged(
     const own = referrerEntry(manifest)
     if (artifactType === undefined || own.artifactType === artifactType) yield own
   }
-}
-
-function keyOf({ server, repository }: RepositoryName): string {
-  return `${server}/${repository}`
-}
-
-function remember(session: Session, name: RepositoryName, answer: boolean): boolean {
-  const known = answers.get(session) ?? new Map<string, boolean>()
-  answers.set(session, known.set(keyOf(name), answer))
-  return answer
 }
 
 function tooMany({ digest }: Descriptor): Error {

@@ -1,4 +1,4 @@
-import { MEDIA_TYPE } from '@bootable/oci'
+import { MEDIA_TYPE, referrersTag } from '@bootable/oci'
 import { expect, test } from 'vitest'
 import { passwordFor, type RepositoryRoute, registryStore } from '../../src/index.ts'
 import { openTestStore, textOf } from '../support/client.ts'
@@ -127,6 +127,30 @@ test('another location is read from; whether a blob is there, which a push asks,
     '/v2/other/place/tags/list?n=1000',
   ])
   expect(paths(named)).toEqual(['HEAD blobs'])
+})
+
+test('referrers are listed where tags are; what is deleted is read where it is deleted', async () => {
+  const artifact = JSON.stringify({ ...JSON.parse(MANIFEST), subject: describeBlob(MANIFEST) })
+  const { digest } = describeBlob(artifact)
+  const subject = describeBlob(MANIFEST, MEDIA_TYPE.manifest)
+  const list = { schemaVersion: 2, mediaType: MEDIA_TYPE.index, manifests: [] as object[] }
+  const place = await scriptedServer(({ path }, response) => {
+    if (!path.endsWith(`/${referrersTag(subject.digest)}`)) return void response.writeHead(404).end()
+    response.writeHead(200, { 'Content-Type': MEDIA_TYPE.index }).end(JSON.stringify(list))
+  })
+  const named = await scriptedServer(({ method, path }, response) => {
+    if (method === 'DELETE') return void response.writeHead(202).end()
+    if (path.includes('/manifests/')) return sendManifest(response, artifact)
+    response.writeHead(200, { 'Content-Type': MEDIA_TYPE.index }).end(JSON.stringify(list))
+  })
+  const { store } = openTestStore(named.host, { router: routed({ location: `${place.host}/x` }) })
+  for await (const _ of store.referrers(subject)) throw new Error('there are none')
+  expect(named.seen).toEqual([])
+  expect(paths(place)).toEqual(['GET referrers', 'GET manifests'])
+  // That the place has no API says nothing about the registry.
+  await store.delete(digest)
+  expect(paths(named)).toEqual(['GET manifests', 'DELETE manifests', 'GET referrers'])
+  expect(place.seen).toHaveLength(2)
 })
 
 test('what is written goes to the registry that the name says, never to a mirror', async () => {
