@@ -82,18 +82,19 @@ export async function fetchManifest(
 ): Promise<{ readonly manifest: Manifest; readonly headers: Headers }> {
   const reference = typeof target === 'string' ? checkReference(target) : target.digest
   const request = { ...manifestRequest('GET', reference, signal), ...(pull && { pull }) }
-  const { raw, headers } = await session.read(name, request, async (response) => ({
-    raw: await readDocument(response.body, typeof target === 'string' ? undefined : target),
-    headers: response.headers,
-  }))
-  const mediaType = mediaTypeOf(headers)
-  const manifest = createManifest(raw, {
-    runtime: session.runtime,
-    ...(mediaType !== undefined && !VAGUE.has(mediaType) && { mediaType }),
-    ...expectationOf(target),
+  // What is no manifest, such as the page of a captive portal, is a failure of whoever answered.
+  const result = await session.read(name, request, async ({ body, headers }) => {
+    const raw = await readDocument(body, typeof target === 'string' ? undefined : target)
+    const mediaType = mediaTypeOf(headers)
+    const manifest = createManifest(raw, {
+      runtime: session.runtime,
+      ...(mediaType !== undefined && !VAGUE.has(mediaType) && { mediaType }),
+      ...expectationOf(target),
+    })
+    return { manifest, headers }
   })
-  compareDigestHeader(session, name, reference, headers, manifest.descriptor)
-  return { manifest, headers }
+  compareDigestHeader(session, name, reference, result.headers, result.manifest.descriptor)
+  return result
 }
 
 /** A digest that was asked for is what the bytes must have, even where no descriptor says so. */

@@ -76,6 +76,23 @@ test('the registry itself comes last, and its error counts', async () => {
   })
 })
 
+test.each([
+  ['text/html', '<html>Accept our terms</html>'],
+  ['text/plain', '<html>Accept our terms</html>'],
+  [MEDIA_TYPE.manifest, '{"schemaVersion":2}'],
+])('a 200 of %s that is no manifest makes way for the next', async (type, text) => {
+  const portal = await scriptedServer(
+    (_, response) => void response.writeHead(200, { 'Content-Type': type }).end(text),
+  )
+  const primary = await holding('lab/image')
+  const { store, events } = openTestStore(primary.host, {
+    router: routed({ mirrors: [{ location: `${portal.host}/x` }] }),
+  })
+  expect((await store.getManifest('one')).descriptor.digest).toBe(digestOf(MANIFEST))
+  expect((await store.resolve('one')).digest).toBe(digestOf(MANIFEST))
+  expect(events).toMatchObject([{ type: 'mirror' }, { type: 'mirror' }])
+})
+
 test('content that is not what its digest says is an error, not a reason to look elsewhere', async () => {
   const [mirror, primary] = [
     await scriptedServer((_, response) => void response.end('altered')),
