@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openDockerArchive, openLayout, openOciArchive } from '@bootable/oci/node'
+import { copyImage, MEDIA_TYPE, openImage } from '@bootable/oci'
+import { createLayout, openDockerArchive, openLayout, openOciArchive } from '@bootable/oci/node'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { MINIMAL_MACHINE, tarOf, writeLayout } from '../../../tooling/images.ts'
 import { EXIT, main } from '../src/index.ts'
@@ -156,6 +157,66 @@ describe('bootable image verify', () => {
     await expect(stat(at('refused.tar'))).rejects.toThrow()
     expect(await run('copy', '--policy', at('accept.json'), image, target)).toMatchObject({
       status: EXIT.success,
+    })
+  })
+})
+
+describe('a policy and an index', () => {
+  /** A layout whose name stands for an index with one entry: the image under that platform, or none. */
+  async function indexed(name: string, platform?: object): Promise<string> {
+    const layout = await createLayout(at(name))
+    const image = await openImage(await openLayout(at('image')), '')
+    await copyImage(image, layout, '')
+    const entry = { ...image.manifest.descriptor, annotations: undefined, ...(platform && { platform }) }
+    const index = { schemaVersion: 2, mediaType: MEDIA_TYPE.index, manifests: [entry] }
+    const raw = new TextEncoder().encode(JSON.stringify(index))
+    await layout.putManifest(raw, { mediaType: MEDIA_TYPE.index, reference: 'index' })
+    return `oci:${at(name)}:index`
+  }
+
+  it.each([
+    ['unknown', { os: 'unknown', architecture: 'unknown' }],
+    ['of-linux', { os: 'linux', architecture: 'amd64' }],
+    ['of-nothing', undefined],
+  ])('what is in it is judged, also an entry %s', async (name, platform) => {
+    writeFileSync(at('no.json'), JSON.stringify({ default: [{ type: 'reject' }] }))
+    const from = await indexed(name, platform)
+    const target = `oci-archive:${at(`${name}.tar`)}`
+    const { status, stderr } = await run('copy', '--policy', at('no.json'), from, target)
+    expect(status).toBe(EXIT.failure)
+    expect(stderr).toMatch(/reject/)
+    await expect(stat(at(`${name}.tar`))).rejects.toThrow()
+    expect(await run('copy', from, target)).toMatchObject({ status: EXIT.success })
+  })
+})
+
+describe('what is typed wrongly', () => {
+  it('a key that is none is told before anything is asked', async () => {
+    writeFileSync(at('none.pub'), 'no key')
+    for (const [key, says] of [
+      ['nowhere.pub', /cannot read .*nowhere\.pub/],
+      ['none.pub', /not a public key/],
+    ] as const) {
+      const { status, stderr } = await run('verify', '--verify-key', at(key), `oci:${at('image')}`)
+      expect(status).toBe(EXIT.failure)
+      expect(stderr).toMatch(says)
+    }
+  })
+
+  it('a target that is a file, or that cannot be', async () => {
+    writeFileSync(at('file'), '')
+    for (const target of [`oci:${at('file')}`, 'oci:/proc/nothing']) {
+      const { status, stderr } = await run('copy', `oci:${at('image')}`, target)
+      expect(status).toBe(EXIT.failure)
+      expect(stderr).toMatch(/cannot make the folder/)
+      expect(stderr).not.toMatch(/\n +at /)
+    }
+  })
+
+  it('two answers to one question', async () => {
+    const flags = ['--platform', 'linux/amd64', '--all-platforms']
+    expect(await run('pull', ...flags, `oci:${at('image')}`, `oci:${at('two')}`)).toMatchObject({
+      status: EXIT.usage,
     })
   })
 })

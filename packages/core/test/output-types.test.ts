@@ -1,5 +1,5 @@
 import { findOutputType, OUTPUT_TYPES, outputFileName } from '@bootable/core'
-import { folderImageOutputs, folderOutputs, imageOutput } from '@bootable/core/node'
+import { folderImageOutputs, folderOutputs, imageOutput, imageTarget } from '@bootable/core/node'
 import { describe, expect, it } from 'vitest'
 
 const paths = (...types: string[]): string[] => folderOutputs('out', types).map(({ path }) => path)
@@ -90,4 +90,13 @@ describe('image outputs', () => {
       )
     }
   })
+})
+
+it('a name goes where the address of a target has none', () => {
+  const address = (text: string, name: string): string => imageTarget(text, { name }).address
+  expect(address('docker://localhost/a', 'v2')).toBe('docker://localhost/a:v2')
+  expect(address('docker://localhost/a:1', 'v2')).toBe('docker://localhost/a:1')
+  expect(address('docker://localhost/a', 'quay.io/a/b:1')).toBe('docker://localhost/a')
+  expect(address('oci:folder', 'v2')).toBe('oci:folder:v2')
+  expect(address('oci:folder:x', 'v2')).toBe('oci:folder:x')
 })

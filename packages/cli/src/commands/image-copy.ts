@@ -20,7 +20,7 @@ export function imageCopyCommands(signal: AbortSignal): readonly Command[] {
     copyCommand(signal, {
       name: 'pull',
       description: 'fetch the image for one platform from a registry',
-      from: 'docker://host/name:tag',
+      from: 'docker://host/name:tag, or any other address',
       to: PLACES,
       // As `build` does it: nobody who wants a machine wants it for every processor.
       single: true,
@@ -55,7 +55,10 @@ function copyCommand(signal: AbortSignal, kind: CopyKind): Command {
     .argument('<image>', kind.from)
     .argument('<target>', kind.to)
     .option('--platform <platform>', 'the image for it alone, such as linux/arm64')
-  if (kind.single) command.option('--all-platforms', 'everything that the name stands for')
+  if (kind.single) {
+    const all = new Option('--all-platforms', 'everything that the name stands for')
+    command.addOption(all.conflicts('platform'))
+  }
   return addPolicyFlags(command)
     .option('--referrers', 'take along what refers to it: signatures, bills of materials')
     .option('--dry-run', 'say what would move, and move nothing')

@@ -1,3 +1,4 @@
+import { BootableError } from '@bootable/bytes'
 import { Command } from 'commander'
 import { printable } from '../render/printable.ts'
 
@@ -9,13 +10,17 @@ export function imageTagsCommand(signal: AbortSignal): Command {
     .option('--json', 'print one JSON array')
     .option('--no-tls-verify', 'allow plain http and any certificate')
     .action(async (place: string, { json, tlsVerify }: { json?: true; tlsVerify: boolean }) => {
-      const { openImageStore } = await import('@bootable/core/node')
-      const { parseImageSource } = await import('@bootable/core')
+      const { openStoreOf } = await import('@bootable/core/node')
       const registry = tlsVerify ? {} : { registry: { insecure: true } }
-      const store = await openImageStore(parseImageSource(place), registry)
+      const { store } = await openStoreOf(place, registry)
       try {
         const tags: string[] = []
-        for await (const tag of store.tags?.({ signal }) ?? []) {
+        if (!store.tags) {
+          throw new BootableError('STORE_UNLISTED', `${store.name} cannot say which names it holds`, {
+            details: { store: store.name },
+          })
+        }
+        for await (const tag of store.tags({ signal })) {
           if (json) tags.push(tag)
           else process.stdout.write(`${printable(tag)}\n`)
         }

@@ -20,7 +20,10 @@ export function addPolicyFlags(command: Command): Command {
 export async function readPolicyFlags({ policy, verifyKey }: PolicyFlags): Promise<Policy | undefined> {
   if (verifyKey !== undefined) {
     const { keyPolicy } = await import('@bootable/signatures')
-    return keyPolicy([{ path: verifyKey }])
+    const { checkPublicKey } = await import('@bootable/signatures/node')
+    const key = { path: verifyKey }
+    await checkPublicKey(key)
+    return keyPolicy([key])
   }
   if (policy === undefined) return undefined
   const { loadPolicy } = await import('@bootable/signatures/node')

@@ -1,14 +1,19 @@
+import { BootableError, type OperationOptions } from '@bootable/bytes'
 import {
   type CopyImageOptions,
   type CopyPlan,
   type Descriptor,
   formatReference,
-  type Image,
+  type ImageManifest,
+  type ImageStore,
   isDigest,
   isIndex,
+  listContent,
+  type Manifest,
   openImage,
   parseReference,
 } from '@bootable/oci'
+import type { Policy, SignaturesErrorCode } from '@bootable/signatures'
 import { formatImageSource, type ImageSource, parseImageSource, storeReference } from '../source.ts'
 import { enforceImagePolicy, readPolicy } from './image-policy.ts'
 import { type ImageTarget, imageTarget, type NamedSource, type PutSource } from './image-target.ts'
@@ -93,12 +98,8 @@ async function betweenAddresses<Result>(
     })
     const reference = storeReference(source)
     const one = single || target.transport === 'docker-archive'
-    const subject = one ? await openImage(store, reference, options) : { store, reference }
-    if (policy) {
-      for (const image of 'manifest' in subject ? [subject] : await imagesOf(subject, options.signal)) {
-        await enforceImagePolicy(image, source, policy, options.signal)
-      }
-    }
+    const subject = one ? await openImage(store, reference, options) : await pin(store, reference, options)
+    if (policy) await enforceOn(subject, source, policy, copying)
     const result = await work(subject, target, copying)
     return { source: formatImageSource(source), target: target.address, ...result }
   } finally {
@@ -106,17 +107,44 @@ async function betweenAddresses<Result>(
   }
 }
 
-/** Every image that a name stands for: each has to be accepted. Attestations of BuildKit are no images. */
-async function imagesOf({ store, reference }: NamedSource, signal?: AbortSignal): Promise<Image[]> {
-  const options = signal ? { signal } : {}
-  const root = await store.getManifest(reference, options)
-  if (!isIndex(root)) return [await openImage(store, reference, options)]
-  const images: Image[] = []
-  for (const { platform } of root.value.manifests) {
-    if (platform?.os === 'unknown') continue
-    images.push(await openImage(store, reference, { ...options, ...(platform && { platform }) }))
+/** What a name stands for now: a tag that moves while it is judged or copied moves nothing. */
+async function pin(store: ImageStore, reference: string, { signal }: OperationOptions): Promise<NamedSource> {
+  const { descriptor } = await store.getManifest(reference, signal ? { signal } : {})
+  return { store, reference: descriptor.digest }
+}
+
+/** The layers of what BuildKit puts beside an image to say how it was built. */
+const ATTESTATION = 'application/vnd.in-toto+json'
+
+/** Everything that goes over has to be accepted: each manifest below an index, whatever it calls itself. */
+async function enforceOn(
+  subject: PutSource,
+  source: ImageSource,
+  policy: Policy,
+  { signal, platforms }: CopyImageOptions,
+): Promise<void> {
+  if ('manifest' in subject) return enforceImagePolicy(subject, source, policy, signal)
+  const { manifests } = await listContent(subject, {
+    ...(signal && { signal }),
+    ...(platforms && { platforms }),
+  })
+  let judged = 0
+  for (const manifest of manifests) {
+    if (isIndex(manifest) || isAttestation(manifest.value as ImageManifest)) continue
+    const image = { ...subject, manifest: manifest as Manifest<ImageManifest> }
+    await enforceImagePolicy(image, source, policy, signal)
+    judged++
   }
-  return images
+  if (judged > 0) return
+  throw new BootableError<SignaturesErrorCode>(
+    'POLICY_REJECTED',
+    `${formatImageSource(source)} has nothing in it that the policy could accept`,
+    { details: { source: formatImageSource(source), manifests: manifests.length } },
+  )
+}
+
+function isAttestation({ layers }: ImageManifest): boolean {
+  return layers.length > 0 && layers.every(({ mediaType }) => mediaType === ATTESTATION)
 }
 
 function nameIn(transport: ImageSource['transport'], source: ImageSource): string | undefined {

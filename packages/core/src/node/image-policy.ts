@@ -1,6 +1,12 @@
 import { realpath } from 'node:fs/promises'
-import { type Image, parseReference } from '@bootable/oci'
-import { enforcePolicy, type ImageLocation, type Policy, type VerifyImageOptions } from '@bootable/signatures'
+import { parseReference } from '@bootable/oci'
+import {
+  enforcePolicy,
+  type ImageLocation,
+  type Policy,
+  type SignedImage,
+  type VerifyImageOptions,
+} from '@bootable/signatures'
 import type { ImageSource } from '../source.ts'
 
 /** A policy, or the one in a file. */
@@ -18,7 +24,7 @@ export async function hostPolicy(): Promise<Policy> {
 
 /** Refuses an image that the policy does not accept. @throws BootableError of `enforcePolicy` */
 export async function enforceImagePolicy(
-  image: Image,
+  image: SignedImage,
   source: ImageSource,
   policy: Policy,
   signal: AbortSignal | undefined,

@@ -1,4 +1,5 @@
 import { rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { BootableError } from '@bootable/bytes'
 import { nodeRuntime } from '@bootable/bytes/node'
 import {
@@ -6,10 +7,13 @@ import {
   type CopyPlan,
   copyImage,
   type Descriptor,
+  formatReference,
   type Image,
   type ImageStore,
+  isTag,
   type ListContentOptions,
   memoryStore,
+  parseReference,
   planCopy,
 } from '@bootable/oci'
 import { createLayout, openLayout, writeDockerArchive, writeOciArchive } from '@bootable/oci/node'
@@ -34,7 +38,10 @@ export type PutSource = Image | NamedSource
 /** What was put into a target. */
 export interface PutImage {
   readonly descriptor: Descriptor
-  /** Takes files away that were made for it; a registry keeps what it was sent. */
+  /**
+   * Takes files away that were made for it. What an archive has replaced does not come back, and a registry or
+   * a layout that was there before keeps what it got.
+   */
   undo(): Promise<void>
 }
 
@@ -106,8 +113,9 @@ async function openExisting(target: WritableAddress, registry: RegistryOptions =
     return registryStore(target.reference, { ...nodeRegistryOptions(), ...registry })
   }
   if (target.transport !== 'oci') return memoryStore()
-  const isThere = (await stat(target.path).catch(() => undefined)) !== undefined
-  return isThere ? openLayout(target.path, { runtime: nodeRuntime }) : memoryStore()
+  // A folder that is none becomes a layout.
+  const isLayout = (await stat(join(target.path, 'oci-layout')).catch(() => undefined)) !== undefined
+  return isLayout ? openLayout(target.path, { runtime: nodeRuntime }) : memoryStore()
 }
 
 function putInto(
@@ -131,8 +139,12 @@ function putInto(
 type FileTarget = Extract<ImageSource, { readonly path: string }>
 
 function withName(target: WritableAddress, name: string | undefined): WritableAddress {
-  if (target.transport === 'docker' || target.reference !== '' || name === undefined) return target
-  return { ...target, reference: name }
+  if (name === undefined) return target
+  if (target.transport !== 'docker') return target.reference === '' ? { ...target, reference: name } : target
+  const reference = parseReference(target.reference)
+  const isNamed = reference.tag !== undefined || reference.digest !== undefined
+  if (isNamed || !isTag(name)) return target
+  return { ...target, reference: formatReference({ ...reference, tag: name }) }
 }
 
 async function intoRegistry(
@@ -173,13 +185,16 @@ async function intoOciArchive(
   { path, reference }: FileTarget,
   copying: CopyImageOptions,
 ): Promise<PutImage> {
+  const { descriptor } = 'manifest' in source ? source.manifest : await rootOf(source, copying)
   await writeOciArchive(path, [{ source, name: reference }], copying)
-  const { descriptor } = 'manifest' in source ? source.manifest : await rootOf(source)
   return { descriptor, undo: () => rm(path, { force: true }) }
 }
 
-function rootOf({ store, reference }: NamedSource): Promise<{ descriptor: Descriptor }> {
-  return store.getManifest(reference)
+function rootOf(
+  { store, reference }: NamedSource,
+  { signal }: CopyImageOptions,
+): Promise<{ descriptor: Descriptor }> {
+  return store.getManifest(reference, signal ? { signal } : {})
 }
 
 async function intoDockerArchive(

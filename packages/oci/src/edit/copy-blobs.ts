@@ -1,7 +1,12 @@
 import type { OperationOptions } from '@bootable/bytes'
 import { shortDigest } from '../store/blob.ts'
+import { forEachConcurrently } from '../store/concurrency.ts'
+import { copyBlob } from '../store/copy-blob.ts'
 import type { ImageStore } from '../store/store.ts'
 import type { Descriptor } from '../wire/types.ts'
+
+/** Blobs under way at once. */
+const CONCURRENCY = 4
 
 /** Brings blobs into a store that lacks them; those that are there are told as `skip`. */
 export async function copyBlobs(
@@ -10,13 +15,11 @@ export async function copyBlobs(
   blobs: readonly Descriptor[],
   options: OperationOptions = {},
 ): Promise<void> {
-  for (const descriptor of blobs) {
-    const { digest, size } = descriptor
-    if (from === to || (await to.hasBlob(descriptor, options))) {
+  if (from === to) {
+    for (const { digest } of blobs) {
       options.onProgress?.({ type: 'skip', id: digest, label: `blob ${shortDigest(digest)}` })
-      continue
     }
-    const open = (opening = {}) => from.openBlob(descriptor, { ...options, ...opening })
-    await to.putBlob({ size, open }, { descriptor, ...(options.signal && { signal: options.signal }) })
+    return
   }
+  await forEachConcurrently(blobs, CONCURRENCY, (blob) => copyBlob(from, to, blob, options))
 }

@@ -85,6 +85,8 @@ function layoutStore(folder: string, { runtime = nodeRuntime }: RuntimeOptions):
 
   return {
     ...contentStore(layoutBackend(files), { runtime }),
+    // What a crash or another tool has cut short is not there: a copy brings it again.
+    hasBlob: async ({ digest, size }) => (await fileSize(join(folder, blobPath(digest)))) === size,
     putBlob,
     async putManifest(raw, { mediaType, reference, signal }) {
       const { descriptor, value } = createManifest(raw, { mediaType, runtime })

@@ -1,10 +1,8 @@
-import type { OperationOptions } from '@bootable/bytes'
 import type { Descriptor } from '../wire/types.ts'
-import { shortDigest } from './blob.ts'
 import { forEachConcurrently } from './concurrency.ts'
+import { copyBlob } from './copy-blob.ts'
 import { type ImageSource, type ListContentOptions, listContent } from './list-content.ts'
-import { refetchOnce } from './refetch.ts'
-import type { BlobSource, ImageStore } from './store.ts'
+import type { ImageStore } from './store.ts'
 
 /** Options of {@link copyImage}. */
 export interface CopyImageOptions extends ListContentOptions {
@@ -37,27 +35,4 @@ export async function copyImage(
     if (raw !== root.raw) await target.putManifest(raw, { ...operation, mediaType })
   }
   return target.putManifest(root.raw, { ...operation, mediaType: root.mediaType, reference })
-}
-
-async function copyBlob(
-  source: ImageStore,
-  target: ImageStore,
-  descriptor: Descriptor,
-  operation: OperationOptions,
-): Promise<void> {
-  // A registry asks itself before it takes a blob, and tells how far it is; elsewhere the source does.
-  const asks = target.repository !== undefined
-  if (!asks && (await target.hasBlob(descriptor, operation))) {
-    const label = `blob ${shortDigest(descriptor.digest)}`
-    operation.onProgress?.({ type: 'skip', id: descriptor.digest, label })
-    return
-  }
-  const quiet = operation.signal ? { signal: operation.signal } : {}
-  const blob: BlobSource = {
-    size: descriptor.size,
-    open: (opening = {}) => source.openBlob(descriptor, { ...(asks ? quiet : operation), ...opening }),
-    ...(source.repository && { repository: source.repository }),
-    isVerified: true,
-  }
-  await refetchOnce(operation, () => target.putBlob(blob, { ...(asks ? operation : quiet), descriptor }))
 }

@@ -1,7 +1,7 @@
 import { readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { collect, memorySource, utf8 } from '@bootable/bytes'
-import { blobOf, copyImage, memoryStore, openImage } from '@bootable/oci'
+import { blobOf, copyImage, type LayerDescriptor, memoryStore, openImage } from '@bootable/oci'
 import { createLayout, openLayout } from '@bootable/oci/node'
 import { describe, expect, test } from 'vitest'
 import { listFiles, putBytes, putTestImage, temporaryFolder } from '../fixture.ts'
@@ -111,4 +111,20 @@ test('a link that leads to nothing is a missing blob', async () => {
   await symlink('/nowhere', join(path, 'blobs', 'sha256', descriptor.digest.slice('sha256:'.length)))
   expect(await store.hasBlob(descriptor)).toBe(false)
   await expect(store.openBlob(descriptor)).rejects.toMatchObject({ code: 'BLOB_UNKNOWN' })
+})
+
+test('a blob that was cut short is brought again', async () => {
+  const source = memoryStore()
+  await putTestImage(source, 'v1')
+  const path = fresh()
+  const layout = await createLayout(path)
+  await copyImage({ store: source, reference: 'v1' }, layout, 'v1')
+  const { layers } = await openImage(layout, 'v1')
+  const { descriptor } = layers[0] as LayerDescriptor
+  const blob = join(path, 'blobs', descriptor.digest.replace(':', '/'))
+  const whole = await readFile(blob)
+  await writeFile(blob, whole.subarray(0, 5))
+  expect(await layout.hasBlob(descriptor)).toBe(false)
+  await copyImage({ store: source, reference: 'v1' }, layout, 'v1')
+  expect(await readFile(blob)).toEqual(whole)
 })

@@ -1,2 +1,3 @@
 export { defaultPolicyPaths, loadPolicy } from './load-policy.ts'
 export { sigstoreVerifier } from './sigstore-verifier.ts'
+export { checkPublicKey } from './trust-source.ts'

@@ -43,6 +43,14 @@ export async function readPublicKey(source: TrustSource): Promise<KeyObject> {
   }
 }
 
+/**
+ * Reads a public key as the verifier will, to tell a mistake before an image is asked for.
+ * @throws BootableError `POLICY_UNREADABLE`, `POLICY_INVALID`
+ */
+export async function checkPublicKey(source: TrustSource): Promise<void> {
+  await readPublicKey(source)
+}
+
 /** The certificates of a PEM file. */
 export async function readCertificates(source: TrustSource): Promise<readonly X509Certificate[]> {
   const pem = textOf(await readTrust(source))
