@@ -30,6 +30,7 @@ export async function* readPages<T>(
       value: await readPage(response),
       next: linksOf(response.headers).find(({ relation }) => relation === 'next'),
       url: response.url,
+      nearest: response.nearest,
     }))
     yield page.value
     if (!page.next) return
@@ -41,6 +42,6 @@ export async function* readPages<T>(
       })
     }
     visited.add(url.href)
-    request = { ...first, path: url }
+    request = { ...first, path: url, nearest: page.nearest }
   }
 }

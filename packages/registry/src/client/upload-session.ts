@@ -66,7 +66,7 @@ export async function beginUpload(
   await response.cancel()
   if (response.status === 201) return undefined
   // Its `Range: 0-0` is that of no byte, not of one.
-  const { url, nearest } = destinationOf(response) ?? { url: response.url, nearest: undefined }
+  const { url, nearest } = destinationOf(response) ?? response
   return {
     location: url,
     nearest,
@@ -154,9 +154,9 @@ async function askUpload(
   return response
 }
 
-function destinationOf({ headers, url, peer }: FollowedResponse): Destination | undefined {
+function destinationOf({ headers, url, peer, nearest }: FollowedResponse): Destination | undefined {
   const location = headers.get('location')
-  return location === null ? undefined : checkUploadLocation(location, url, { peer })
+  return location === null ? undefined : checkUploadLocation(location, url, { peer, nearest })
 }
 
 /** `Range: 0-N` of an upload means N + 1 bytes. Some write a unit before it, as RFC 9110 has it. */

@@ -1,4 +1,5 @@
 import { registryError } from '../errors.ts'
+import type { AddressScope } from './address.ts'
 import { checkRedirect, type Destination } from './policy.ts'
 import { redactUrl } from './redact.ts'
 import type { HttpRequest, HttpResponse } from './transport.ts'
@@ -9,6 +10,8 @@ const MAX_HOPS = 10
 /** An answer and where it came from. */
 export interface FollowedResponse extends HttpResponse {
   readonly url: URL
+  /** How near its host might be, where a stranger had named it: what it names itself gets no nearer. */
+  readonly nearest?: AddressScope | undefined
 }
 
 /** Redirects that keep method and body: RFC 9110, 15.4.8 and 15.4.9. */
@@ -30,7 +33,9 @@ export async function followRedirects(
   for (let hop = 0; hop <= MAX_HOPS; hop++) {
     const response = await send(current)
     const location = response.headers.get('location')
-    if (!REDIRECT.has(response.status) || location === null) return { ...response, url: current.url }
+    if (!REDIRECT.has(response.status) || location === null) {
+      return { ...response, url: current.url, nearest: current.nearest }
+    }
     await response.cancel()
     if (request.method !== 'GET' && request.method !== 'HEAD' && !REPEATING.has(response.status)) {
       throw registryError(

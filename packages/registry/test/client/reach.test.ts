@@ -130,6 +130,61 @@ test('who is on this machine may send us to it', async () => {
   expect(await textOf(await store.openBlob(BLOB))).toBe('content')
 })
 
+/** A registry out in the world and hosts that it names, and how near each request was allowed to get. */
+function scripted(answer: (method: string, url: URL) => [status: number, headers: object, text?: string]) {
+  const seen: string[] = []
+  const transport: Transport = {
+    async send({ method, url, nearest }) {
+      seen.push(`${method} ${url.host}${url.pathname} ${nearest}`)
+      const [status, headers, text = ''] = answer(method, url)
+      const body = (async function* () {
+        yield new TextEncoder().encode(text)
+      })()
+      // Where the transport does not see to it that the others are far enough away.
+      const peer = url.host === 'registry.test' ? '203.0.113.7' : '127.0.0.1'
+      return { status, headers: new Headers({ ...headers }), body, peer, async cancel() {} }
+    },
+  }
+  return { seen, transport }
+}
+
+test('the next page of a list that a redirect led to gets no nearer either', async () => {
+  const { seen, transport } = scripted((_, { pathname }) => {
+    if (pathname === '/1') return [200, { Link: '</2>; rel="next"' }, '{"tags":["a"]}']
+    if (pathname === '/2') return [200, {}, '{"tags":["b"]}']
+    return [307, { Location: 'https://lists.test/1' }]
+  })
+  const { store } = openTestStore('registry.test', { transport })
+  for await (const _ of store.tags());
+  expect(seen).toEqual([
+    'GET registry.test/v2/lab/image/tags/list undefined',
+    'GET lists.test/1 private',
+    'GET lists.test/2 private',
+  ])
+})
+
+test.each([
+  ['without a Location', {}, 'uploads.test/1'],
+  ['with one of its own', { Location: '/2' }, 'uploads.test/2'],
+])('an upload that a redirect led to, %s, gets no nearer either', async (_, headers, place) => {
+  const { seen, transport } = scripted((method, { host }) => {
+    if (method === 'HEAD') return [404, {}]
+    if (method === 'PUT') return [201, {}]
+    return host === 'registry.test' ? [307, { Location: 'https://uploads.test/1' }] : [202, headers]
+  })
+  const { store } = openTestStore('registry.test', { transport })
+  const open = async () =>
+    (async function* () {
+      yield new TextEncoder().encode('content')
+    })()
+  await store.putBlob({ size: BLOB.size, open }, { descriptor: BLOB })
+  expect(seen.slice(1)).toEqual([
+    'POST registry.test/v2/lab/image/blobs/uploads/ undefined',
+    'POST uploads.test/1 private',
+    `PUT ${place} private`,
+  ])
+})
+
 /** A registry without the layer, and another place that has it. */
 async function foreign(answer: 'content' | 401 | 'redirect') {
   const layers = await scriptedServer(
