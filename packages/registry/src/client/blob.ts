@@ -103,16 +103,24 @@ async function* resumingBody(
   let restarts = 0
   const backoff = session.backoff(signal, () => position)
   const broken = new Set<Endpoint>()
+  // Until somebody gives parts without saying which.
+  let inParts = true
   let response: BlobResponse | undefined = first
 
   for (;;) {
     try {
       response ??= await requestBlob(session, name, descriptor, {
-        offset: position,
+        offset: inParts ? position : 0,
         signal,
         repeat: false,
         broken,
       })
+      if (inParts && position > 0 && !isUsable(response, position, descriptor)) {
+        inParts = false
+        await response.cancel()
+        response = undefined
+        continue
+      }
       let skip = surplus(response, position, descriptor)
       if (skip > 0 && ++restarts > MAX_RESTARTS) throw ignoresRange(response)
       for await (const chunk of response.body) {
@@ -138,6 +146,7 @@ async function* resumingBody(
         await session.abandon(name, mirror, error, broken)
         backoff.reset()
         restarts = 0
+        inParts = true
         continue
       }
       if (isProgress) backoff.reset()
@@ -148,11 +157,22 @@ async function* resumingBody(
 
 async function* nothing(): AsyncGenerator<Uint8Array, void, undefined> {}
 
+/**
+ * Whether an answer is the whole blob, or the part from `position` on. Proxies have sent parts without a
+ * `Content-Range`, and several parts at once.
+ */
+function isUsable({ status, headers }: FollowedResponse, position: number, { size }: Descriptor): boolean {
+  if (status !== 206) return true
+  const range = contentRangeOf(headers)
+  return range?.start === position && (range.size ?? size) === size
+}
+
 /** Bytes to drop at the start of an answer: 0 for the range asked for, `position` for the whole blob. */
-function surplus(response: FollowedResponse, position: number, { size }: Descriptor): number {
+function surplus(response: FollowedResponse, position: number, descriptor: Descriptor): number {
   if (response.status !== 206) return position
+  if (isUsable(response, position, descriptor)) return 0
+  const { size } = descriptor
   const range = contentRangeOf(response.headers)
-  if (range?.start === position && (range.size ?? size) === size) return 0
   const given = range ? `${range.start} to ${range.end}` : 'an unknown range'
   throw registryError('PROTOCOL', `asked for bytes ${position} to ${size - 1}, got ${given}`, {
     method: 'GET',

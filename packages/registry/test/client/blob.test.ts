@@ -141,17 +141,41 @@ test('a blob that always ends early fails in the end', async () => {
   })
 })
 
-test.each([
+const UNUSABLE = [
   ['another start', 'bytes 0-39999/40000'],
   ['another size', 'bytes 20000-39999/50000'],
   ['no range', 'octets'],
-])('an answer with %s is not pasted in', async (_, range) => {
-  const server = await scriptedServer((_, response, seen) => {
+  ['no header', undefined],
+] as const
+
+test.each(UNUSABLE)('an answer with %s is not pasted in: all of it is asked for', async (_, range) => {
+  const server = await scriptedServer(({ headers }, response, seen) => {
     if (seen.length === 1) return cutAfter(20_000, response)
-    response.writeHead(206, { 'Content-Range': range }).end(CONTENT)
+    if (headers.range === undefined) return void response.end(CONTENT)
+    response.writeHead(206, { ...(range && { 'Content-Range': range }) }).end(CONTENT.slice(20_000))
+  })
+  const { store, clock } = openTestStore(server.host)
+  expect(await textOf(await store.openBlob(BLOB))).toBe(CONTENT)
+  // Also for whoever begins in the middle, as with what was kept of an earlier download.
+  expect(await textOf(await store.openBlob(BLOB, { offset: 30_000 }))).toBe(CONTENT.slice(30_000))
+  expect(server.seen.map(({ headers }) => headers.range)).toEqual([
+    undefined,
+    'bytes=20000-',
+    undefined,
+    'bytes=30000-',
+    undefined,
+  ])
+  expect(clock.delays).toHaveLength(1)
+})
+
+test.each(UNUSABLE)('a server that has nothing but answers with %s', async (_, range) => {
+  const server = await scriptedServer((_, response) => {
+    response.writeHead(206, { ...(range && { 'Content-Range': range }) }).end(CONTENT)
   })
   const { store } = openTestStore(server.host)
-  await expect(collect(await store.openBlob(BLOB))).rejects.toMatchObject({ code: 'PROTOCOL' })
+  const stream = store.openBlob(BLOB, { offset: 20_001 })
+  await expect(stream.then(textOf)).rejects.toMatchObject({ code: 'PROTOCOL', details: { status: 206 } })
+  expect(server.seen).toHaveLength(2)
 })
 
 test('a server that cuts and ignores Range is given up after three restarts', async () => {
