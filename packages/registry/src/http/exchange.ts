@@ -44,6 +44,8 @@ export async function exchange(request: HttpRequest, options: ExchangeOptions): 
     }
     return { ...response, body: guardBody(response, watch, idle), cancel }
   } catch (error) {
+    // The source may be making a piece still, which nobody is going to wait for.
+    watch.answered()
     watch.release()
     throw error
   }
@@ -113,7 +115,7 @@ interface Watch {
   expect(milliseconds: number, silence: string): void
   /** Until the answer is there: stops the time. */
   pause(): void
-  /** The answer is there: what is left of the body of the request no longer matters. */
+  /** The answer is there, or there will be none: what is left of the body of the request no longer matters. */
   answered(): void
   abort(reason?: unknown): void
   /** Lets go of the caller's signal. */
@@ -144,6 +146,7 @@ function createWatch({ method, url }: HttpRequest, outer: AbortSignal | undefine
     pause: () => isAnswered || clearTimeout(timer),
     answered() {
       isAnswered = true
+      clearTimeout(timer)
     },
     guard(step, milliseconds, silence) {
       return new Promise((resolve, reject) => {

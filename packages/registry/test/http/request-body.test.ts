@@ -180,6 +180,37 @@ overEachTransport((transport) => {
   })
 })
 
+test('a source that goes on after the connection broke keeps nothing alive', async () => {
+  let next: (() => void) | undefined
+  const made = new Promise<void>((resolve) => {
+    next = resolve
+  })
+  const body: HttpRequest['body'] = {
+    size: 2,
+    open: async () =>
+      (async function* () {
+        await made
+        yield new Uint8Array(2)
+      })(),
+  }
+  let reading: Promise<unknown> | undefined
+  const transport: Transport = {
+    async send({ body }) {
+      if (!body || body instanceof Uint8Array) throw new Error('a stream was to be sent')
+      reading = (await body.open())[Symbol.asyncIterator]().next()
+      throw new Error('broken')
+    },
+  }
+  await expect(put(new URL('http://registry.test/'), body, transport)).rejects.toMatchObject({
+    code: 'NETWORK',
+  })
+  const timers = (): number => process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length
+  const before = timers()
+  next?.()
+  await reading
+  expect(timers()).toBe(before)
+})
+
 test('over node:http the connection of a stream serves again', async () => {
   const transport = nodeTransport()
   onTestFinished(() => transport.close?.())
