@@ -168,6 +168,7 @@ async function sendWhole(
     return descriptor
   } catch (error) {
     const status = statusOf(error)
+    if (status === 404) return startOver(push, error)
     // A proxy in front of the registry says 413; GHCR is reported to say 416.
     if ((status !== 413 && status !== 416) || push.refused.has('chunks')) throw error
     push.refused.add('whole')
@@ -175,6 +176,14 @@ async function sendWhole(
     push.sizes.current = Math.min(push.sizes.current, Math.ceil(descriptor.size / 2))
     return undefined
   }
+}
+
+/**
+ * `BLOB_UPLOAD_UNKNOWN`: the upload was forgotten, by a restart or for another instance behind one name. A
+ * fresh one may last.
+ */
+async function startOver({ backoff }: Push, error: unknown): Promise<undefined> {
+  await backoff.failed(asRetryable(error))
 }
 
 async function sendInChunks(
@@ -202,8 +211,9 @@ async function sendInChunks(
     return descriptor
   } catch (error) {
     // It did not count as we did, and it was right.
-    if (isSure || statusOf(error) === undefined) throw error
-    return otherwise(error)
+    if (!isSure && statusOf(error) !== undefined) return otherwise(error)
+    if (statusOf(error) === 404) return startOver(push, error)
+    throw error
   }
 
   /** The registry takes no chunks (Google's, ECR's after the second): the way of one body is left. */

@@ -323,6 +323,39 @@ describe('mounts', () => {
   })
 })
 
+describe('an upload that the registry has forgotten when it is to be finished', () => {
+  /** Forgets the upload of each PUT, so many times. */
+  const forgetful = (times: number): ReturnType<typeof uploadServer> =>
+    uploadServer(({ method }, response, { uploads }) => {
+      if (method !== 'PUT' || times-- <= 0) return false
+      uploads.clear()
+      response.writeHead(404).end('{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN"}]}')
+      return true
+    })
+
+  test.each([
+    ['in one body', { descriptor: SMALL }],
+    ['in chunks', {}],
+  ])('%s, begins again', async (_, options) => {
+    const server = await forgetful(1)
+    const { store, events } = openTestStore(server.host)
+    const source = sourceOf('small')
+    expect(await store.putBlob(source, options)).toMatchObject({ digest: SMALL.digest, size: 5 })
+    expect(server.blobs.get(SMALL.digest)).toBe('small')
+    expect(source.opened).toBe(2)
+    expect(events).toMatchObject([{ type: 'retry', message: expect.stringContaining('BLOB_UPLOAD_UNKNOWN') }])
+  })
+
+  test('does so for as many tries as there are', async () => {
+    const server = await forgetful(100)
+    const { store } = openTestStore(server.host, { retry: { attempts: 3 } })
+    await expect(store.putBlob(sourceOf('small'), { descriptor: SMALL })).rejects.toMatchObject({
+      details: { status: 404, attempts: 3 },
+    })
+    expect(server.asked().filter((each) => each === 'PUT digest')).toHaveLength(3)
+  })
+})
+
 test('progress tells the bytes that the registry has taken', async () => {
   const server = await uploadServer()
   const client = openRegistry()
