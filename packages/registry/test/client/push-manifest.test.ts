@@ -336,6 +336,45 @@ describe('deletion', () => {
     expect(server.blobs.size).toBe(0)
   })
 
+  test.each([502, 'a reset'])('deletes although the answer was lost: %s', async (loss) => {
+    let losses = 1
+    const server = await uploadServer(({ method, path }, response, { manifests, blobs }) => {
+      if (method !== 'DELETE' || losses-- <= 0) return false
+      const reference = path.split('/').at(-1) ?? ''
+      manifests.delete(reference)
+      blobs.delete(reference)
+      if (typeof loss === 'number') response.writeHead(loss).end()
+      else response.destroy()
+      return true
+    })
+    await put(server, MANIFEST, 'one')
+    server.blobs.set(describeBlob(CONFIG).digest, CONFIG)
+    const { store } = openTestStore(server.host)
+    for (const remove of [
+      () => store.delete('one'),
+      () => store.delete(IMAGE),
+      () => store.deleteBlob(describeBlob(CONFIG)),
+    ]) {
+      losses = 1
+      await remove()
+      expect(losses).toBe(-1)
+    }
+    expect([server.manifests.size, server.blobs.size]).toEqual([0, 0])
+  })
+
+  test('a 429 leaves no doubt that nothing was deleted', async () => {
+    let isLimited = true
+    const server = await uploadServer(({ method }, response) => {
+      if (method !== 'DELETE' || !isLimited) return false
+      isLimited = false
+      response.writeHead(429).end()
+      return true
+    })
+    const { store } = openTestStore(server.host)
+    const missing = store.deleteBlob(describeBlob(CONFIG))
+    await expect(missing).rejects.toMatchObject({ code: 'BLOB_UNKNOWN' })
+  })
+
   test('the right to delete is asked for', async () => {
     const scopes: string[] = []
     const server = await uploadServer(({ path, headers }, response) => {
