@@ -104,9 +104,20 @@ async function deleteTag(
     await deleteManifestAs(session, name, unneeded.descriptor.digest, signal)
   } catch (error) {
     // It deletes nothing at all. Not with the signal: the tag must not stay where it is now.
-    await putManifestAs(session, name, manifest, tag)
+    await putManifestAs(session, name, manifest, tag).catch(() => {
+      const { digest } = manifest.descriptor
+      throw strayed(session, error, `${tag} stands for a placeholder now: tag ${digest} with it again`)
+    })
     throw error
   }
+}
+
+/** What a deletion failed with, and what is to be done because the tag could not be put back either. */
+function strayed(session: Session, error: unknown, hint: string): unknown {
+  session.emit({ type: 'warning', message: hint })
+  if (!BootableError.is(error)) return error
+  const { code, message, details } = error
+  return new BootableError(code, message, { details, hint, cause: error })
 }
 
 /** Equal ones would be one manifest, under the tag of another deletion as well. */

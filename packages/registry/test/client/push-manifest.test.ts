@@ -317,6 +317,30 @@ describe('deletion', () => {
     await expect(store.deleteBlob(describeBlob(CONFIG))).rejects.toMatchObject({ code: 'UNSUPPORTED' })
   })
 
+  test.each([
+    ['refused', 403],
+    ['cancelled', undefined],
+  ])('%s, and the tag cannot be put back: its digest is told', async (_, status) => {
+    const controller = new AbortController()
+    let puts = 0
+    const server = await uploadServer(({ method, path }, response) => {
+      const isPut = method === 'PUT' && path.endsWith('/manifests/one')
+      if (isPut && ++puts <= 2) return false
+      if (method !== 'DELETE' && !isPut) return false
+      if (method === 'DELETE' && path.includes('sha256:') && status === undefined) controller.abort('enough')
+      else response.writeHead(method === 'PUT' ? 507 : path.includes('sha256:') ? 403 : 405).end()
+      return true
+    })
+    await put(server, MANIFEST, 'one')
+    const { store, events } = openTestStore(server.host, { retry: { attempts: 2 } })
+    const hint = `one stands for a placeholder now: tag ${IMAGE.digest} with it again`
+    const deletion = store.delete('one', { signal: controller.signal })
+    if (status === undefined) await expect(deletion).rejects.toBe('enough')
+    else await expect(deletion).rejects.toMatchObject({ code: 'AUTH_DENIED', details: { status }, hint })
+    expect(events).toContainEqual({ type: 'warning', message: hint })
+    expect(puts).toBeGreaterThan(2)
+  })
+
   test('a manifest that nobody can read', async () => {
     const server = await uploadServer()
     const content = '{"schemaVersion":1}'
