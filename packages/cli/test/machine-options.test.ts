@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -37,14 +38,16 @@ describe('flags that describe a machine', () => {
   })
 
   it('ask for signatures by a key, by a policy, but not by both', async () => {
-    const trust = { type: 'keys', keys: [{ path: 'cosign.pub' }] }
-    expect(await optionsOf('--verify-key', 'cosign.pub')).toMatchObject({
+    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const key = fileOf('cosign.pub', publicKey.export({ type: 'spki', format: 'pem' }) as string)
+    const trust = { type: 'keys', keys: [{ path: key }] }
+    expect(await optionsOf('--verify-key', key)).toMatchObject({
       policy: { default: [{ type: 'sigstoreSigned', trust, signedIdentity: { type: 'matchAny' } }] },
     })
     const path = fileOf('policy.json', '{"default":[{"type":"reject"}]}')
     expect(await optionsOf('--policy', path)).toMatchObject({ policy: { default: [{ type: 'reject' }] } })
     await expect(read('--policy', join(folder, 'none'))).rejects.toMatchObject({ code: 'POLICY_UNREADABLE' })
-    expect(() => read('--policy', path, '--verify-key', 'cosign.pub')).toThrow(/cannot be used with/)
+    expect(() => read('--policy', path, '--verify-key', key)).toThrow(/cannot be used with/)
   })
 
   it.each<[args: string[], options: object]>([
