@@ -21,6 +21,7 @@ import {
 } from '@bootable/registry'
 import { nodeRegistryOptions } from '@bootable/registry/node'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { selfSignedCertificate } from '../../tooling/certificate.ts'
 import { type DockerRegistry, startDockerRegistry } from '../../tooling/docker-registry.ts'
 import { tarOf, writeLayout } from '../../tooling/images.ts'
 import { oracle, runOk, temporaryFolder } from '../../tooling/oracles.ts'
@@ -267,20 +268,7 @@ oracle(['docker-registry', 'skopeo'], () => {
 
     oracle('openssl', () => {
       test('over TLS, if it knows the authority', async () => {
-        const [certificate, key] = [join(folder, 'server.crt'), join(folder, 'server.key')]
-        const request = [
-          'req',
-          '-x509',
-          '-newkey',
-          'rsa:2048',
-          '-nodes',
-          '-subj',
-          '/CN=loopback',
-          '-days',
-          '2',
-        ]
-        const names = ['-addext', 'subjectAltName=IP:127.0.0.1']
-        await runOk('openssl', [...request, ...names, '-keyout', key, '-out', certificate])
+        const { certificate, key } = await selfSignedCertificate(folder, 'IP:127.0.0.1')
         const registry = await startDockerRegistry({ tls: { certificate, key } })
         try {
           for (const more of [[], ['unknown']]) {

@@ -9,6 +9,7 @@ import { nodeRegistryOptions } from '@bootable/registry/node'
 import { createTestRegistry, type TestRegistry, type TestRegistryOptions } from '@bootable/registry/testing'
 import { type ServedTestRegistry, serveTestRegistry } from '@bootable/registry/testing/node'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { selfSignedCertificate } from '../../tooling/certificate.ts'
 import { tarOf, writeLayout } from '../../tooling/images.ts'
 import { oracle, run, runOk, temporaryFolder } from '../../tooling/oracles.ts'
 
@@ -112,20 +113,8 @@ oracle('skopeo', () => {
 
   oracle('openssl', () => {
     test('over TLS, with a certificate on either side', async () => {
-      const [key, cert] = [join(folder, 'tls.key'), join(folder, 'tls.crt')]
-      const request = [
-        'req',
-        '-x509',
-        '-newkey',
-        'rsa:2048',
-        '-nodes',
-        '-subj',
-        '/CN=localhost',
-        '-days',
-        '2',
-      ]
-      const names = ['-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1']
-      await runOk('openssl', [...request, ...names, '-keyout', key, '-out', cert])
+      const files = await selfSignedCertificate(folder, 'DNS:localhost,IP:127.0.0.1')
+      const [cert, key] = [files.certificate, files.key]
       const pem = { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') }
       const registry = createTestRegistry({ runtime: nodeRuntime })
       const served = await serveTestRegistry(registry, { tls: { ...pem, ca: pem.cert } })
